@@ -222,7 +222,7 @@ async def test_job_that_hangs_is_deleted_when_its_timeout_rolls_back(cluster: Cl
     ("gate", "words"),
     [
         ({**EVAL, "approval": {}}, "set exactly one of approval, web and job"),
-        ({**EVAL, "job": {}}, "image"),
+        ({**EVAL, "job": {}}, "set exactly one of image and modelGate"),
         ({**EVAL, "job": {"image": "x", "hostNetwork": True}}, "hostNetwork"),
         ({**EVAL, "job": {"image": "x", "runAsUser": 0}}, "runAsUser"),
     ],
@@ -232,3 +232,35 @@ async def test_invalid_job_is_refused_at_apply(
 ) -> None:
     with pytest.raises(Exception, match=words):
         cluster.apply("1", rollout={"steps": STEPS, "gates": [gate]})
+
+
+@rule("R21", "R27")
+async def test_model_gate_is_awaited_and_kept_as_it_was(cluster: Cluster) -> None:
+    job = {"modelGate": "fairness", "args": ["--all"]}
+    await rolling(cluster, {**EVAL, "job": job})
+    text = "spec.rollout.gates[eval].job.modelGate: ModelGate/fairness does not exist"
+    status = await cluster.until(lambda s: text in json.dumps(s["conditions"]) and waits(s))
+    assert status["waitingFor"]["reason"] == "GateUnavailable"
+    share(cluster, "fair:1")
+    pod = await pod_of(cluster)
+    share(cluster, "passes:1")
+    cluster.plane.kubectl(
+        "-n", cluster.namespace, "delete", "job", "--all", "--wait=false"
+    )  # fmt: skip
+    again = await pod_of(cluster, 2)
+    for one in (pod, again):
+        (container,) = one["spec"]["containers"]
+        assert (container["image"], container["args"]) == ("fair:1", ["--all"])
+    await exits(cluster, again, 0)
+    await cluster.phase("Ready", "2")
+
+
+def share(cluster: Cluster, image: str) -> None:
+    """Applies a ModelGate whose Job has this image."""
+    body = {
+        "apiVersion": "canarium.dev/v1alpha1",
+        "kind": "ModelGate",
+        "metadata": {"name": "fairness", "namespace": cluster.namespace},
+        "spec": {"job": {"image": image, "args": ["--some"]}},
+    }
+    cluster.plane.kubectl("apply", "-f", "-", stdin=json.dumps(body))

@@ -16,6 +16,7 @@ DEFINITIONS = (
     "modeldeployments.canarium.dev",
     "modelruntimes.canarium.dev",
     "clustermodelruntimes.canarium.dev",
+    "modelgates.canarium.dev",
 )
 ROUTES = {
     "Gateway": "httproutes.gateway.networking.k8s.io",

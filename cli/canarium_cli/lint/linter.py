@@ -11,6 +11,7 @@ from canarium import GROUP
 from canarium.api.base import seconds
 from canarium.api.effective_spec import effective_spec
 from canarium.api.model_deployment import Spec
+from canarium.api.model_gate import MODEL_GATE
 from canarium.api.runtime import CLUSTER, NAMESPACED
 from canarium_cli.lint import (
     analysis,
@@ -64,6 +65,8 @@ def _findings(
         yield document.finding(("apiVersion",), text, KIND)
     yield from schema.check(document)
     yield from structure.check(document)
+    if document.kind == MODEL_GATE:
+        return
     if document.kind in (NAMESPACED, CLUSTER):
         yield from runtimes.check_templates(document)
         metrics = document.spec.get("metrics")

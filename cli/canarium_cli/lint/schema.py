@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from canarium.api.crd import kinds
 from canarium.api.model_deployment import Spec
+from canarium.api.model_gate import MODEL_GATE, ModelGateSpec
 from canarium.api.runtime import CLUSTER, NAMESPACED, RuntimeSpec
 from canarium_cli.manifests.documents import Document, Path
 from canarium_cli.manifests.finding import Finding, Level
@@ -22,6 +23,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "ModelDeployment": Spec,
     NAMESPACED: RuntimeSpec,
     CLUSTER: RuntimeSpec,
+    MODEL_GATE: ModelGateSpec,
 }
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 

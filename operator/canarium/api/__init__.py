@@ -1,9 +1,9 @@
 """The API of Canarium: resources as pydantic models, from which the CRDs are generated.
 
 Reading order: `model_deployment` (the spec, part by part), `status` (what the operator stores and
-people read), `runtime` (ModelRuntime and ClusterModelRuntime), `effective_spec` (the spec with its
-defaults, which is all that decisions read), `reasons` (every condition type and reason, with its
-meaning).
+people read), `runtime` (ModelRuntime and ClusterModelRuntime), `model_gate` (ModelGate),
+`effective_spec` (the spec with its defaults, which is all that decisions read), `reasons` (every
+condition type and reason, with its meaning).
 
 Invariants:
 

@@ -7,6 +7,7 @@ from typing import Any
 from canarium import GROUP, KIND
 from canarium.api.columns import MODEL_COLUMNS
 from canarium.api.model_deployment import Spec
+from canarium.api.model_gate import MODEL_GATE, ModelGateSpec
 from canarium.api.runtime import CLUSTER, NAMESPACED, RuntimeSpec
 from canarium.api.schema import structural, with_rules
 from canarium.api.status import Status
@@ -14,7 +15,7 @@ from canarium.api.status import Status
 
 def kinds() -> list[dict[str, Any]]:
     """Returns the CustomResourceDefinitions, in the order in which they are documented."""
-    return [_deployment(), *(_runtime(kind) for kind in (NAMESPACED, CLUSTER))]
+    return [_deployment(), *(_runtime(kind) for kind in (NAMESPACED, CLUSTER)), _model_gate()]
 
 
 def _deployment() -> dict[str, Any]:
@@ -82,6 +83,29 @@ def _runtime(kind: str) -> dict[str, Any]:
     ]
     scope, short = ("Namespaced", "mrt") if kind == NAMESPACED else ("Cluster", "cmrt")
     return _definition(kind, scope, [short], schema, columns, {})
+
+
+def _model_gate() -> dict[str, Any]:
+    name = {
+        "type": "string",
+        "description": "At most 63 characters: gates name it in job.modelGate.",
+        "maxLength": 63,
+    }
+    schema = {
+        "type": "object",
+        "description": "The Job of a gate, for the models of its namespace.",
+        "required": ["spec"],
+        "properties": {
+            **_head(name),
+            "spec": {**structural(ModelGateSpec), "description": "What the gate runs."},
+        },
+    }
+    columns = [
+        _column("Image", ".spec.job.image"),
+        _column("Description", ".spec.description", priority=1),
+        _column("Age", ".metadata.creationTimestamp", "date"),
+    ]
+    return _definition(MODEL_GATE, "Namespaced", ["mgate"], schema, columns, {})
 
 
 def _definition(

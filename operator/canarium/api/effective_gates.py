@@ -29,8 +29,10 @@ class EffectiveGate:
     message: str | None = None
     #: The system to ask.
     web: WebGate | None = None
-    #: The Job to run, as canonical JSON.
+    #: The Job to run, as canonical JSON; with a template, what replaces its fields.
     job: str | None = None
+    #: Name of the ModelGate.
+    template: str | None = None
 
 
 def effective_gates(gates: Sequence[Gate] | None) -> tuple[EffectiveGate, ...]:
@@ -46,6 +48,7 @@ def effective_gates(gates: Sequence[Gate] | None) -> tuple[EffectiveGate, ...]:
             message=gate.approval.message if gate.approval else None,
             web=gate.web,
             job=_canonical(gate.job) if gate.job else None,
+            template=gate.job.model_gate if gate.job else None,
         )
         for gate in gates or ()
     )

@@ -72,14 +72,9 @@ class WebGate(Part):
     timeout: Duration | None = Field(None, description="Timeout of one request. Default: 10s.")
 
 
-class JobGate(Part):
-    """A decision by a Job that the operator runs in the namespace of the model.
+class JobFields(Part):
+    """How the pod of a Job runs, besides its image."""
 
-    Exit code 0 passes the gate, any other fails the version. A Job that is lost before it ends, as
-    by an eviction, is run again, at most three times in all.
-    """
-
-    image: str = Field(max_length=1024, min_length=1, description="Container image of the Job.")
     command: list[JobText] | None = Field(
         None, max_length=64, description="Command. Default: the entrypoint of the image."
     )
@@ -114,6 +109,42 @@ class JobGate(Part):
         max_length=16,
         description="Credentials for the registry of the image.",
         json_schema_extra=NAMED,
+    )
+
+
+class JobTemplate(JobFields):
+    """A Job that the operator runs in the namespace of a model."""
+
+    image: str = Field(max_length=1024, min_length=1, description="Container image of the Job.")
+
+
+class JobGate(JobFields):
+    """A decision by a Job that the operator runs in the namespace of the model.
+
+    Exit code 0 passes the gate, any other fails the version. A Job that is lost before it ends, as
+    by an eviction, is run again, at most three times in all. Fields beside modelGate replace those
+    of the ModelGate, variables by their names.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            (
+                "has(self.image) != has(self.modelGate)",
+                "set exactly one of image and modelGate",
+                ".image",
+            )
+        )
+    )
+
+    image: str | None = Field(
+        None, max_length=1024, min_length=1, description="Container image of the Job."
+    )
+    model_gate: str | None = Field(
+        None,
+        max_length=63,
+        min_length=1,
+        description="Name of a ModelGate in the namespace, whose Job runs. A later change of the "
+        "ModelGate does not affect a gate that waits already.",
     )
 
 

@@ -70,6 +70,7 @@ class Engine:
             gateways=self.store.gateways,
             claims=self.store.claims,
             budgets=self.store.budgets,
+            model_gates=self.store.model_gates,
         )
         self.store.wants = self.informers.want
         self.signals = SignalMonitor(

@@ -59,4 +59,5 @@ RUNTIMES = Resource("canarium.dev", "v1alpha1", "modelruntimes", "ModelRuntime")
 CLUSTER_RUNTIMES = Resource(
     "canarium.dev", "v1alpha1", "clustermodelruntimes", "ClusterModelRuntime"
 )
+MODEL_GATES = Resource("canarium.dev", "v1alpha1", "modelgates", "ModelGate")
 MODELS = Resource("canarium.dev", "v1alpha1", "modeldeployments", "ModelDeployment")

@@ -106,6 +106,8 @@ class Kubernetes:
     )
     #: Actions that created a Job, in order.
     started_jobs: list[p.CreateGateJob] = field(default_factory=list)
+    #: ModelGates by name, with their Job (JSON).
+    model_gates: dict[str, str] = field(default_factory=dict)
     #: Whether its last two answers agree.
     confirmed: bool = True
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
@@ -200,6 +202,7 @@ class Kubernetes:
             tag=self._tag(),
             gate_answers=self._gate_answers(),
             gate_jobs=tuple(self.gate_jobs.values()),
+            model_gates=tuple(self.model_gates.items()),
             gate_services=tuple(self.gate_services.values()),
             job_reports=tuple(filter(None, map(self._job_report, self.requests.jobs))),
         )

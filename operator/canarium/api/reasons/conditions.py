@@ -189,6 +189,12 @@ class ConditionReason(Reason):
         "Keeps the weight, and runs no other Job for this revision.",
         "Annotate `canarium.dev/abort`, then `canarium.dev/retry`.",
     )
+    MODEL_GATE_NOT_FOUND = (
+        "ModelGateNotFound",
+        "`GatesReady`: the ModelGate that `job.modelGate` names does not exist in the namespace.",
+        "Keeps the weight when the gate is reached; runs the Job once the ModelGate exists.",
+        "Create the ModelGate, or correct the name.",
+    )
     CLUSTER_NAME_MISSING = (
         "ClusterNameMissing",
         "`RegistryTagged`: `spec.model.writeBack` is set, and the operator has no name for its "

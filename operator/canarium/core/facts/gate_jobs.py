@@ -13,6 +13,7 @@ and the UID of its Job once that was created. So a restart repeats nothing:
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -90,3 +91,19 @@ def job_name(model: str, revision: str, gate: str, attempt: int) -> str:
 def service_name(model: str, revision: str) -> str:
     """Returns the name of the Service of a revision for Jobs of gates."""
     return f"{model}-{revision}{GATE_SERVICE}"
+
+
+def expanded(template: str, own: str) -> str | None:
+    """Returns the Job of a ModelGate with the fields of a gate in place of its fields, environment
+    variables by name; all are JSON. None if either is not an object."""
+    try:
+        base, fields = json.loads(template), json.loads(own)
+    except (ValueError, RecursionError):
+        return None
+    if not (isinstance(base, dict) and isinstance(fields, dict)):
+        return None
+    job = {**base, **fields}
+    if "env" in base and "env" in fields:
+        replaced = {variable["name"] for variable in fields["env"]}
+        job["env"] = [v for v in base["env"] if v["name"] not in replaced] + fields["env"]
+    return json.dumps(job, sort_keys=True, separators=(",", ":"))

@@ -240,6 +240,8 @@ class Observed:
     gate_jobs: tuple[GateJob, ...] = ()
     gate_services: tuple[GateService, ...] = ()
     job_reports: tuple[JobReport, ...] = ()
+    #: ModelGates that the spec names and that exist, with their Job (JSON).
+    model_gates: tuple[tuple[str, str], ...] = ()
     #: Result of the target's smoke tests; None until they have finished.
     smoke: SmokeReport | None = None
     #: Latest analysis result for the revision under analysis.

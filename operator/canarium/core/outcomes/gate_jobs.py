@@ -14,6 +14,7 @@ from canarium.core.facts.gate_jobs import (
     JobOutcome,
     JobReport,
     JobRequest,
+    expanded,
     job_name,
     service_name,
 )
@@ -43,6 +44,23 @@ class Attempt:
         return self.number >= ATTEMPTS
 
 
+def job_of(ctx: RolloutContext, gate: Gate) -> str | None:
+    """Returns the Job of a gate as the spec and its ModelGate have it now (JSON); None if it has
+    none, or if the ModelGate does not exist."""
+    settings = gate.settings
+    if settings.template is None or settings.job is None:
+        return settings.job
+    template = dict(ctx.observed.model_gates).get(settings.template)
+    return expanded(template, settings.job) if template is not None else None
+
+
+def missing_template(ctx: RolloutContext, gate: Gate) -> str | None:
+    """Returns the name of the ModelGate that a gate without a Job needs; None if it needs none."""
+    has_job = gate.opened is not None and gate.opened.job is not None
+    is_missing = not has_job and job_of(ctx, gate) is None
+    return gate.settings.template if is_missing else None
+
+
 def attempt_of(ctx: RolloutContext, one: OpenedGate) -> Attempt | None:
     """Returns the present attempt of a gate; None if its record has no Job."""
     if one.job is None or not one.attempt:
@@ -70,7 +88,8 @@ def after_job(ctx: RolloutContext, gate: Gate, one: OpenedGate) -> OpenedGate | 
         return None
     attempt = attempt_of(ctx, one)
     if attempt is None:
-        return None
+        job = job_of(ctx, gate)
+        return replace(one, job=job, attempt=1) if job else None
     if attempt.is_lost:
         return None if attempt.is_last else replace(one, attempt=attempt.number + 1, uid=None)
     if attempt.job is None:
@@ -100,6 +119,9 @@ def refused(ctx: RolloutContext, attempt: Attempt) -> Rejection | None:
 
 def trouble(ctx: RolloutContext, gate: Gate) -> tuple[ConditionReason | str, str] | None:
     """Returns why the Job of a gate that waits cannot give a result now: reason and text."""
+    template = missing_template(ctx, gate)
+    if template is not None:
+        return ConditionReason.MODEL_GATE_NOT_FOUND, f"ModelGate/{template} does not exist"
     attempt = attempt_of(ctx, gate.opened) if gate.opened else None
     if attempt is None:
         return None
@@ -133,6 +155,10 @@ def job_so_far(ctx: RolloutContext, gate: Gate) -> str:
 def job_text(ctx: RolloutContext, gate: Gate) -> str:
     """Returns how far the Job of a gate that waits is, and what a user can do about it."""
     fault = trouble(ctx, gate)
+    if not gate.is_configured and (gate.opened is None or gate.opened.job is None):
+        command = "undo" if ctx.target == ctx.stable else "abort"
+        advice = command_advice(command, ctx.target, "To end the rollout")
+        return f"Nothing runs without it: add it to the spec again, as a job. {advice}"
     if fault is None:
         return job_so_far(ctx, gate)
     reason, text = fault

@@ -9,7 +9,7 @@ from canarium.core.context.naming import version_of
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.facts.gate_answers import AnswerState, GateAnswer, GateRequest
 from canarium.core.messages import command_advice
-from canarium.core.outcomes.gate_jobs import job_so_far, job_text, trouble
+from canarium.core.outcomes.gate_jobs import job_so_far, job_text, missing_template, trouble
 
 
 def wanted(ctx: RolloutContext, result: PhaseResult) -> tuple[GateRequest, ...]:
@@ -91,9 +91,11 @@ def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     """Returns the condition whether gates can be asked as the spec defines them."""
     gates = [gate for gate in gates_of(ctx) if gate.settings.web or gate.is_job]
     for gate in gates:
-        fault = trouble(ctx, gate) if gate.is_job and gate.waits else None
+        is_open = gate.opened is None or gate.waits
+        fault = trouble(ctx, gate) if gate.is_job and is_open else None
         if fault:
-            text = f"spec.rollout.gates[{gate.name}].job: {fault[1]}"
+            field = ".modelGate" if missing_template(ctx, gate) else ""
+            text = f"spec.rollout.gates[{gate.name}].job{field}: {fault[1]}"
             return ((ConditionType.GATES_READY, False, fault[0], text),)
         answer = answer_to(ctx, gate) if gate.waits else None
         if answer and answer.state is AnswerState.MISSING:

@@ -11,7 +11,7 @@ from canarium.core.context.gates import Gate, gates_of
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.facts.gate_answers import AnswerState
 from canarium.core.facts.gates import OpenedGate
-from canarium.core.outcomes.gate_jobs import after_job
+from canarium.core.outcomes.gate_jobs import after_job, job_of
 from canarium.core.outcomes.gate_progress import answer_to
 from canarium.core.times import parse, stamp
 
@@ -24,7 +24,7 @@ def gates_after(ctx: RolloutContext, result: PhaseResult) -> tuple[Gate, ...]:
 def _after(ctx: RolloutContext, result: PhaseResult, gate: Gate) -> OpenedGate | None:
     one = gate.opened
     if one is None:
-        settings = gate.settings
+        settings, job = gate.settings, job_of(ctx, gate)
         return (
             OpenedGate(
                 settings.name,
@@ -33,8 +33,8 @@ def _after(ctx: RolloutContext, result: PhaseResult, gate: Gate) -> OpenedGate |
                 stamp(ctx.now),
                 settings.weight,
                 at=ctx.progress.weight,
-                job=settings.job,
-                attempt=1 if settings.job else None,
+                job=job,
+                attempt=1 if job else None,
             )
             if gate.name in result.opened_gates
             else None

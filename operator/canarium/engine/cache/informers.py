@@ -14,6 +14,7 @@ from typing import Any
 
 from canarium.engine.cache.disruption_budgets import DisruptionBudgets
 from canarium.engine.cache.gateways import Gateways
+from canarium.engine.cache.model_gates import ModelGates
 from canarium.engine.cache.routes import ROUTES
 from canarium.engine.cache.runtimes import Runtimes
 from canarium.kube.cache import Cache
@@ -44,6 +45,7 @@ class Informers:
         gateways: Gateways | None = None,
         claims: Mapping[Resource, Cache[Any]] | None = None,
         budgets: DisruptionBudgets | None = None,
+        model_gates: ModelGates | None = None,
     ) -> None:
         self._api = api
         self._caches = caches
@@ -54,7 +56,10 @@ class Informers:
         self._budgets = budgets
         #: Kinds of routes that a model asks for; no others are watched.
         self._wanted: set[Resource] = set()
-        self._admins = runtimes.caches if runtimes else {}
+        self._admins: dict[Resource, Cache[Any]] = {
+            **(runtimes.caches if runtimes else {}),
+            **(model_gates.caches if model_gates else {}),
+        }
         self._cluster = runtimes.cluster_caches if runtimes else {}
         self._timing = timing or Timing()
         self._turn = asyncio.Semaphore(_PAGES)

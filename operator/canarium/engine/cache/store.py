@@ -13,11 +13,12 @@ from canarium.core.facts.gate_jobs import GateService
 from canarium.core.facts.gateways import Backend, Route, RouteConflict
 from canarium.core.facts.observed import BlockedDeletion, Observed, Orphan, ResolvedRuntime, Service
 from canarium.core.facts.pods import CREATING_REASONS, Pod
-from canarium.engine.cache import istio, model_deployments, pods, projections, routes
+from canarium.engine.cache import istio, model_deployments, model_gates, pods, projections, routes
 from canarium.engine.cache.children import Child
 from canarium.engine.cache.disruption_budgets import DisruptionBudgets, OtherBudget, pod_labels
 from canarium.engine.cache.gateways import Gateways
 from canarium.engine.cache.model_deployments import CachedModel
+from canarium.engine.cache.model_gates import ModelGates
 from canarium.engine.cache.route_claims import Claims
 from canarium.engine.cache.runtimes import Runtimes
 from canarium.engine.queue import Urgency
@@ -58,6 +59,7 @@ class Store:
             resource: {} for resource in _PROJECTIONS
         }
         self.runtimes = Runtimes(self._runtime_changed)
+        self.model_gates = ModelGates(self._model_gate_changed)
         self.gateways = Gateways(self._gateway_changed)
         self.caches: dict[Resource, Cache[Child[Any]]] = {
             resource: Cache(project, self._indexer(resource))
@@ -101,6 +103,12 @@ class Store:
             own = parent.raw.get("spec", {}).get("runtime") or {}
             concerned = own.get("name") == name or not (own.get("name") or own.get("image"))
             if concerned and namespace in ("", key[0]):
+                self._wake(key, Urgency.CHANGE)
+
+    def _model_gate_changed(self, namespace: str, name: str) -> None:
+        """Wakes the models whose gates name the ModelGate."""
+        for key, parent in self.parents.items.items():
+            if key[0] == namespace and name in model_gates.names(parent.raw.get("spec") or {}):
                 self._wake(key, Urgency.CHANGE)
 
     def _gateway_changed(self, gateway: routes.CachedGateway | None) -> None:
@@ -203,6 +211,7 @@ class Store:
             ),
             # One without our owner is not ours, and blocks nothing.
             gate_jobs=tuple(c.fact for c in self.children(resources.JOBS, key) if c.owner == uid),
+            model_gates=self.model_gates.named(key[0], spec),
             gateways=self.gateways.named(spec, key[0]),
             route_api_error=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
             autoscalers=tuple(ours(resources.AUTOSCALERS)),
