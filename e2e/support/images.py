@@ -46,7 +46,8 @@ def cli_image(tag: str = "0.1.0") -> Image:
             images.pip(locked("cli")),
             images.folder(ROOT / "operator" / "canarium", "/app/canarium"),
             images.folder(ROOT / "cli" / "canarium_cli", "/app/canarium_cli"),
-            images.files({"/usr/local/bin/kubectl": clients.find("kubectl")}),
+            # Some machines have a link, which would lead nowhere in the image.
+            images.files({"/usr/local/bin/kubectl": clients.find("kubectl").resolve()}),
         ],
         entrypoint=["python3", "-m", "canarium_cli.main"],
         env={"PYTHONPATH": "/app:/opt/site", "PYTHONDONTWRITEBYTECODE": "1"},
