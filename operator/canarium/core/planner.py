@@ -17,7 +17,7 @@ from canarium.api.status import Status
 from canarium.core.bookkeeping import training_run
 from canarium.core.bookkeeping.adoption import adoption
 from canarium.core.bookkeeping.disruption_budgets import disruption_budgets
-from canarium.core.bookkeeping.gate_jobs import gate_jobs, wanted_reports
+from canarium.core.bookkeeping.gate_jobs import gate_jobs, gate_jobs_recheck, wanted_reports
 from canarium.core.bookkeeping.gates import (
     gates_recheck,
     recorded_gates,
@@ -97,6 +97,7 @@ def plan(
         blocked_deletions.recheck(ctx),
         autoscaling.recheck(ctx),
         gates_recheck(ctx, result),
+        gate_jobs_recheck(ctx),
     ):
         result = result.recheck_in(wait)
     return Plan(

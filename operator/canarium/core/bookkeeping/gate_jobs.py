@@ -1,8 +1,9 @@
 """Writes for gates of kind `job`: the Job, the Services that it asks, and their deletion (R27).
 
-A Job is created only once the record has its gate and its attempt, and the Service of the candidate
-has an endpoint. One that still runs is deleted as soon as its gate no longer waits. One that has
-ended stays, for its logs, until the rollout is over or another revision is the target.
+A Job is created only once the record has its gate and its attempt, the Service of the candidate
+has an endpoint, and nodes have had the time to forward to it. One that still runs is deleted as
+soon as its gate no longer waits. One that has ended stays, for its logs, until the rollout is over
+or another revision is the target.
 """
 
 from __future__ import annotations
@@ -23,13 +24,20 @@ from canarium.core.decision.plan import (
     DeleteGateJob,
     DeleteGateService,
 )
-from canarium.core.facts.gate_jobs import JobRequest, job_name
+from canarium.core.facts.gate_jobs import REACHABLE_AFTER, JobRequest, job_name
 from canarium.core.outcomes.gate_jobs import Attempt, attempt_of, refused, request_for
+from canarium.core.times import parse
 
 
 def gate_jobs(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
     """Returns the writes that the Jobs of gates need, and those that remove what none needs."""
     return [*_created(ctx, result), *_unused_jobs(ctx, result), *_unused_services(ctx)]
+
+
+def gate_jobs_recheck(ctx: RolloutContext) -> float | None:
+    """Returns the seconds until the next Job may be created; None where that is not a matter of
+    time."""
+    return min((left for gate in _waiting(ctx) if (left := _left(ctx, gate)) > 0), default=None)
 
 
 def wanted_reports(ctx: RolloutContext, result: PhaseResult) -> tuple[JobRequest, ...]:
@@ -65,8 +73,13 @@ def _created(ctx: RolloutContext, result: PhaseResult) -> Iterable[Action]:
             yield from _services(ctx)
             served = True
         address = ctx.observed.gate_service(ctx.target)
-        if address and address.endpoints:
+        if address and address.endpoints and _left(ctx, gate) <= 0:
             yield _job(ctx, gate, attempt)
+
+
+def _left(ctx: RolloutContext, gate: Gate) -> float:
+    """Returns the seconds until the nodes forward to the Services of a gate."""
+    return parse(gate.opened.since) + REACHABLE_AFTER - ctx.now if gate.opened else 0.0
 
 
 def _services(ctx: RolloutContext) -> Iterable[Action]:

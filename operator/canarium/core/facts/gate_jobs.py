@@ -22,6 +22,10 @@ from canarium.core.facts.revision import short_name
 
 #: Maximum number of Jobs for one revision and gate.
 ATTEMPTS = 3
+#: Seconds from the start of a gate until its Job: the Services that the Job asks are made at the
+#: start, and each node forwards their connections only once its proxy has seen them, by default
+#: within a second.
+REACHABLE_AFTER = 3.0
 #: End of the name of a Service for Jobs of gates.
 GATE_SERVICE = "-gate"
 _LENGTH = 5

@@ -11,7 +11,7 @@ import pytest
 from canarium.api.states import JobState
 from canarium.api.status import Status
 from canarium.core.decision.plan import CreateGateJob
-from canarium.core.facts.gate_jobs import JobOutcome, job_name
+from canarium.core.facts.gate_jobs import REACHABLE_AFTER, JobOutcome, job_name
 from canarium.core.facts.gates import OpenedGate, gates_from_json
 from canarium.core.facts.observed import Rejection
 from core.cluster import Cluster, gateway_spec, spec
@@ -74,6 +74,21 @@ def test_job_gate_holds_the_weight_until_its_job_succeeds(make: Any) -> None:
     passed = [e.message for e in cluster.events if e.reason == "GatePassed"]
     named = f"version 2 ({cluster.revision('2')})"
     assert passed == [f"Gate eval of {named} passed by {job}: fine"]
+    assert len(cluster.started_jobs) == 1
+
+
+@rule("R27")
+def test_job_starts_once_nodes_have_had_time_to_forward_to_its_services() -> None:
+    gate = {**EVAL, "before": "Traffic", "weight": None}
+    cluster = Cluster(spec("1")).run(10)
+    cluster.spec = gated("2", gate)
+    while not cluster.gate_services:
+        cluster.run(0.1, tick=0.1)
+    assert cluster.gate_services.keys() == {cluster.revision("1"), cluster.revision("2")}
+    assert not cluster.started_jobs
+    cluster.run(REACHABLE_AFTER - 0.1, tick=0.1)
+    assert not cluster.started_jobs
+    cluster.run(0.5, tick=0.1)
     assert len(cluster.started_jobs) == 1
 
 
