@@ -98,16 +98,16 @@ def test_command_checks_the_file_and_its_templates(
     assert (done.returncode, done.stderr[: len(error)]) == (code, error)
 
 
-def chart_values() -> dict[str, Any]:
-    """The values of the guide."""
+def examples() -> list[dict[str, Any]]:
+    """The values of each example in the guide."""
     page = (ROOT / "docs" / "guides" / "notifications.md").read_text()
-    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
-    values: dict[str, Any] = yaml.safe_load(block)["notifications"]
-    return values
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    assert blocks
+    return [yaml.safe_load(block)["notifications"] for block in blocks]
 
 
-def test_values_of_the_guide_are_valid(tmp_path: Path) -> None:
-    values = chart_values()
+@pytest.mark.parametrize("values", examples(), ids=lambda values: values["sinks"][0]["name"])
+def test_values_of_the_guide_are_valid(tmp_path: Path, values: dict[str, Any]) -> None:
     path = write(tmp_path, {"cluster": values["cluster"], "sinks": values["sinks"]})
     check(load(path), tmp_path)
 
