@@ -34,7 +34,7 @@ def scale(node: Sandbox, replicas: int) -> None:
     kubectl(node, "scale", "deployment/canarium", f"--replicas={replicas}")
 
 
-def tested(node: Sandbox) -> tuple[bool, str]:
+def helm_test(node: Sandbox) -> tuple[bool, str]:
     """Whether `helm test` passes, as documented, and what helm and the pod printed."""
     try:
         return True, node.helm(*documented("charts/canarium/README.md", "helm test"), "--logs")
@@ -50,7 +50,7 @@ def left(node: Sandbox) -> set[str]:
 
 def test_test_of_the_release_passes_and_leaves_nothing_behind(release: Sandbox) -> None:
     assert left(release) == set()
-    passed, printed = tested(release)
+    passed, printed = helm_test(release)
     assert passed, printed
     assert "Succeeded" in printed
     for subject in ("CRDs", "operator", "leader"):
@@ -63,7 +63,7 @@ def test_test_of_the_release_names_an_operator_that_is_scaled_to_zero(release: S
     scale(release, 0)
     kubectl(release, "wait", "--for=delete", "pod", "--selector=app.kubernetes.io/name=canarium",
             "--timeout=60s")  # fmt: skip
-    passed, text = tested(release)
+    passed, text = helm_test(release)
     assert not passed
     assert "Deployment/canarium (namespace canarium) is scaled to zero, so no operator runs" in text
     assert "--replicas=" in text
