@@ -14,6 +14,7 @@ import yaml
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from canarium_cli.doctor.facts import DEFINITIONS
 from chart.rendering import CHART, ROOT, Loader, load, render, rendered_text
 
 NAMES = ("canarium", "canarium-dashboard", "canarium-notifier", "canarium-test")
@@ -121,6 +122,15 @@ def test_single_namespaces_need_only_the_clusterrole_for_crds() -> None:
         named = bool(rule.get("resourceNames"))
         shared = {"clustermodelruntimes", "gateways", "gatewayclasses"}
         assert named or set(rule["resources"]) <= shared, rule
+
+
+def test_test_of_the_release_may_get_the_crds_that_doctor_reads() -> None:
+    (role,) = (
+        body
+        for body in render()
+        if (body["kind"], body["metadata"]["name"]) == ("ClusterRole", "canarium-test")
+    )
+    assert role["rules"][0]["resourceNames"] == list(DEFINITIONS)
 
 
 def test_operator_can_never_write_a_spec_read_a_secret_or_grant_a_right() -> None:
