@@ -239,6 +239,17 @@ def of(outcomes: dict[str, Outcome | BaseException], name: str) -> Outcome:
     return outcome
 
 
+def needed(outcome: Outcome) -> dict[tuple[str, str], int]:
+    """What was created, less PodDisruptionBudgets of deleted versions: one that fails at once
+    may be rolled back before its own is written."""
+    remain = outcome.end["deployments"]
+    return {
+        (kind, name): times
+        for (kind, name), times in outcome.created.items()
+        if kind != "poddisruptionbudgets" or name in remain
+    }
+
+
 @rule("R8", "R9", "R18")
 @pytest.mark.parametrize("name", FAULTS)
 def test_rollout_has_the_same_result_under_api_faults_and_serving_pods_are_kept(
@@ -248,7 +259,7 @@ def test_rollout_has_the_same_result_under_api_faults_and_serving_pods_are_kept(
     wanted, outcome = of(outcomes, told), of(outcomes, name)
     assert outcome.end == wanted.end
     assert outcome.touched == wanted.touched
-    assert outcome.created == wanted.created, "nothing is made twice, and nothing is missing"
+    assert needed(outcome) == needed(wanted), "nothing is missing, and nothing else is made"
     assert set(outcome.created.values()) == {1}
     if "watch" not in name:
         assert outcome.harmed > 1

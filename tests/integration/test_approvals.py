@@ -256,7 +256,7 @@ async def test_restart_and_lost_status_pass_no_gate(cluster: Cluster) -> None:
         ),
         ({"gates": [{**GATES[1], "onError": "Hold"}]}, "onError applies only to a gate with"),
         ({"gates": [{**GATES[1], "timeout": "10ms"}]}, "timeout must be at least 1s"),
-        ({"gates": [{"name": "a", "before": "Traffic"}]}, "set exactly one of approval and web"),
+        ({"gates": [{"name": "a", "before": "Traffic"}]}, "one of approval, web and job"),
         ({"gates": [{**GATES[1], "name": "Not A Name"}]}, "spec.rollout.gates[0].name"),
         (
             {"steps": None, "strategy": "Recreate", "gates": [GATES[1]]},

@@ -181,7 +181,7 @@ async def test_recorded_answer_is_not_asked_for_again_after_a_restart(
         ({"web": {"interval": "10ms"}}, "interval must be at least 1s"),
         ({"web": {"condition": {"path": "ok"}}}, "gates[0].web.condition.path"),
         ({"web": {"method": "GET"}}, "web.method"),
-        ({"approval": {}}, "set exactly one of approval and web"),
+        ({"approval": {}}, "one of approval, web and job"),
     ],
     ids=["scheme", "no-url", "no-host", "interval", "path", "unknown", "two-kinds"],
 )
