@@ -206,10 +206,10 @@ async def test_quota_is_a_wait_with_its_words_and_not_a_failure(
 
 @rule("R27")
 async def test_job_that_hangs_is_deleted_when_its_timeout_rolls_back(cluster: Cluster) -> None:
-    await rolling(cluster, {**EVAL, "timeout": "3s", "onError": "RollBack"})
+    await rolling(cluster, {**EVAL, "timeout": "10s", "onError": "RollBack"})
     await pod_of(cluster)
     (job,) = await jobs(cluster)
-    assert job["spec"]["activeDeadlineSeconds"] == 3
+    assert job["spec"]["activeDeadlineSeconds"] == 10
     failure = (await cluster.phase("RolledBack", "1"))["failure"]
     assert failure["reason"] == "GateTimedOut"
     async with asyncio.timeout(20):
