@@ -37,6 +37,8 @@ class System:
         self.server = HttpServer(self._handle)
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
+        if request.path != "/decide":
+            return web.Response(status=404)
         self.requests.append((json.loads(await request.text()), dict(request.headers)))
         status, body = self.status, self.body
         await asyncio.sleep(self.delay)
