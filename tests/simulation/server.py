@@ -41,6 +41,7 @@ KINDS = (
     resources.DISRUPTION_BUDGETS,
     resources.CONFIG_MAPS,
     resources.JOBS,
+    resources.MODEL_GATES,
     resources.EVENTS,
     resources.RUNTIMES,
     resources.CLUSTER_RUNTIMES,
