@@ -222,6 +222,7 @@ async def test_job_that_hangs_is_deleted_when_its_timeout_rolls_back(cluster: Cl
     ("gate", "words"),
     [
         ({**EVAL, "approval": {}}, "set exactly one of approval, web and job"),
+        ({**EVAL, "timeout": "9s"}, "timeout must be at least 10s with job"),
         ({**EVAL, "job": {}}, "set exactly one of image and modelGate"),
         ({**EVAL, "job": {"image": "x", "hostNetwork": True}}, "hostNetwork"),
         ({**EVAL, "job": {"image": "x", "runAsUser": 0}}, "runAsUser"),

@@ -174,6 +174,11 @@ class Gate(Part):
                 "timeout must be at least 1s",
                 ".timeout",
             ),
+            (
+                "!has(self.job) || !has(self.timeout) || duration(self.timeout) >= duration('10s')",
+                "timeout must be at least 10s with job, which has to start within it",
+                ".timeout",
+            ),
         )
     )
 
