@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from canarium.api.authentication import Authentication
 from canarium.api.base import Duration, Part, Percent, ruled
 from canarium.api.smoke_tests import ConfigMapKey, Decimal, JsonPath
 
@@ -79,16 +80,6 @@ class SeriesMeasure(Part):
     aggregation: Literal["Average", "Sum", "Max"] | None = Field(
         None, description="How the gauges of several pods are aggregated. Default: Average."
     )
-
-
-class Authentication(Part):
-    """A Secret in the model's namespace.
-
-    Its keys: `token` for a bearer token, or `username` and `password`; `ca.crt` for a server
-    whose certificate is signed by a private authority.
-    """
-
-    secret_name: str = Field(max_length=253, min_length=1, description="Name of the Secret.")
 
 
 class PrometheusQuery(Part):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from canarium.api.analysis import Authentication
+from canarium.api.authentication import Authentication
 from canarium.api.base import NAMED, Duration, OpenObject, Part, ruled
 from canarium.api.pod import PullSecret
 from canarium.api.server import EnvVar

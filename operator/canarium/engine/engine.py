@@ -85,7 +85,7 @@ class Engine:
         self.sources = SourceResolver(registries, self._signalled, self.timing)
         self.lineage = LineageReader(registries, self._signalled, self.timing)
         self.tags = TagWriter(registries, self._signalled, cluster_name, self.timing)
-        questions = GateClient(api, self.signals.access, self.store.uid)
+        questions = GateClient(self.signals.authenticator, self.signals.access, self.store.uid)
         self.web_gates = WebGates(questions.ask, self._signalled, self.timing)
         self.gate_jobs = GateJobs(api, self._signalled, self.timing)
         self.reconciler = Reconciler(

@@ -103,6 +103,7 @@ class NamespaceAccess:
         patience: float = 10.0,
         tls: ssl.SSLContext | None = None,
         pod: bool = False,
+        exact: bool = False,
     ) -> Response:
         """Sends one request, once it is the namespace's turn. Raises NoAnswer."""
         shared = self._shared
@@ -121,6 +122,7 @@ class NamespaceAccess:
                         patience=patience,
                         tls=tls,
                         pod=pod,
+                        exact=exact,
                         received=lambda size: shared.grow(held, size),
                     )
             except TimeoutError as error:

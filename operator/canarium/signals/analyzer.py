@@ -24,6 +24,7 @@ from canarium.core.evidence.verdict import (
 from canarium.core.evidence.windows import FailedScrape, Scrape, Window, size, thinned
 from canarium.kube.client import Api
 from canarium.signals.access import SharedResources
+from canarium.signals.authenticator import Authenticator
 from canarium.signals.check_sources import CheckSources
 from canarium.signals.metrics_scraper import scrape_pod, scraped_selectors
 from canarium.signals.sample_budget import SampleBudget
@@ -46,9 +47,9 @@ class AnalysisState:
 class Analyzer:
     """Analyzes models. Their state belongs to the caller, except for the sample budget."""
 
-    def __init__(self, api: Api, shared: SharedResources) -> None:
+    def __init__(self, api: Api, shared: SharedResources, authenticator: Authenticator) -> None:
         self._shared = shared
-        self._sources = CheckSources(api, shared)
+        self._sources = CheckSources(api, shared, authenticator)
         self._error_log = ErrorLog(log)
         self._budget = SampleBudget()
 

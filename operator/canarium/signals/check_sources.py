@@ -14,9 +14,10 @@ from canarium.evaluation.errors import EvaluationError
 from canarium.kube.client import Api
 from canarium.signals import credentials, json_metric, prometheus, replay
 from canarium.signals.access import SharedResources
+from canarium.signals.authenticator import Authenticator
 from canarium.signals.credentials import Unavailable
+from canarium.signals.endpoint import Endpoint
 from canarium.signals.presets import measure_of, own_series
-from canarium.signals.prometheus import Endpoint
 from canarium.signals.query_template import BadTemplate, filled
 from canarium.signals.redaction import redacted
 from canarium.signals.target import AnalysisTarget, ModelServer
@@ -25,8 +26,8 @@ from canarium.signals.target import AnalysisTarget, ModelServer
 class CheckSources:
     """Reads metrics of pods from their windows, and asks all other sources."""
 
-    def __init__(self, api: Api, shared: SharedResources) -> None:
-        self._api, self._shared = api, shared
+    def __init__(self, api: Api, shared: SharedResources, authenticator: Authenticator) -> None:
+        self._api, self._shared, self._authenticator = api, shared, authenticator
 
     async def measure(
         self,
@@ -69,12 +70,12 @@ class CheckSources:
         self, target: AnalysisTarget, query: WebQuery, variables: dict[str, str], patience: float
     ) -> Result:
         url = filled(query.url, variables)
-        endpoint = await credentials.endpoint(
-            self._api, target.namespace, url, query.authentication, patience
+        endpoint = await self._authenticator.endpoint(
+            target.namespace, url, query.authentication, patience
         )
         access = self._shared.of(target.namespace)
         result = await json_metric.ask(access, endpoint, query.path, query.samples_path)
-        return _redacted(result, endpoint)
+        return self._finding(result, endpoint)
 
     async def _prometheus(
         self,
@@ -85,18 +86,27 @@ class CheckSources:
         now: float,
     ) -> Result:
         access = self._shared.of(target.namespace)
-        endpoint = await credentials.endpoint(
-            self._api, target.namespace, query.url, query.authentication, patience
+        endpoint = await self._authenticator.endpoint(
+            target.namespace, query.url, query.authentication, patience
         )
         value = await prometheus.query(access, endpoint, filled(query.query, variables), now)
         if not query.samples_query or isinstance(value, Missing):
-            return _redacted(value, endpoint)
+            return self._finding(value, endpoint)
         promql = filled(query.samples_query, variables)
         samples = await prometheus.query(access, endpoint, promql, now)
         if isinstance(samples, Missing):
             text = f"samplesQuery: {samples.message}"
-            return _redacted(replace(samples, message=text), endpoint)
+            return self._finding(replace(samples, message=text), endpoint)
         return Reading(value.value, samples=samples.value)
+
+    def _finding(self, result: Result, endpoint: Endpoint) -> Result:
+        """Redacts the secrets of `endpoint`: servers may repeat what they received. Drops a token
+        that was refused."""
+        if not isinstance(result, Missing):
+            return result
+        if result.reason == CheckReason.ACCESS_DENIED:
+            self._authenticator.refused(endpoint)
+        return replace(result, message=redacted(result.message, endpoint.secrets))
 
     async def _replay(
         self,
@@ -133,10 +143,3 @@ def measure_for(check: EffectiveCheck, server: ModelServer) -> Measure | Missing
         return own_series(check.series)
     assert check.metric is not None
     return measure_of(check.metric, server.metrics)
-
-
-def _redacted(result: Result, endpoint: Endpoint) -> Result:
-    """Redacts the secrets of `endpoint`: servers may repeat what they received."""
-    if not isinstance(result, Missing):
-        return result
-    return replace(result, message=redacted(result.message, endpoint.secrets))

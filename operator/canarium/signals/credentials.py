@@ -5,15 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from canarium.api.analysis import Authentication
 from canarium.api.reasons import CheckReason
 from canarium.api.smoke_tests import ConfigMapKey
 from canarium.kube import resources
 from canarium.kube.client import Api
 from canarium.kube.errors import ApiError
-from canarium.signals.prometheus import Endpoint
 
+CA = "ca.crt"
 #: Maximum bytes of certificates in base64: they are parsed at every measurement.
 _LONGEST_CA = 64 << 10
 
@@ -30,36 +31,62 @@ class NoContent(Unavailable):
     reason = CheckReason.INVALID_CONFIG_MAP
 
 
-async def endpoint(
-    api: Api, namespace: str, url: str, authentication: Authentication | None, patience: float
-) -> Endpoint:
-    """Returns `url` with the credentials of the Secret of `authentication`. Raises Unavailable."""
-    if authentication is None:
-        return Endpoint(url, patience=patience)
-    name = authentication.secret_name
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """The content of a Secret, in base64. Every error names the key and what is wrong with it."""
+
+    name: str
+    data: Mapping[str, str] = field(repr=False)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.data
+
+    def text(self, key: str) -> str:
+        """Returns the value of `key`. Raises Unavailable if it is missing or not text."""
+        if key not in self.data:
+            raise Unavailable(f"Secret {self.name} has no key {key}")
+        try:
+            return base64.b64decode(self.data[key]).decode()
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise Unavailable(f"Secret {self.name}: the value of {key} is not text") from error
+
+    def line(self, key: str) -> str:
+        """Returns the value of `key` without surrounding space. Raises Unavailable if a header
+        cannot contain it."""
+        value = self.text(key).strip()
+        if not value:
+            raise Unavailable(f"Secret {self.name}: the value of {key} is empty")
+        if not value.isprintable() or not value.isascii():
+            text = f"Secret {self.name}: the value of {key} is not one line of printable characters"
+            raise Unavailable(text)
+        return value
+
+    def tls(self, *, system: bool = False) -> ssl.SSLContext | None:
+        """Returns the trust in the authority `ca.crt`, and with `system` in those of the system;
+        None without this key. Raises Unavailable."""
+        if CA not in self.data:
+            return None
+        if len(self.data[CA]) > _LONGEST_CA:
+            raise Unavailable(f"Secret {self.name}: {CA} has more than {_LONGEST_CA >> 10} KiB")
+        certificates = self.text(CA)
+        try:
+            if not system:
+                return ssl.create_default_context(cadata=certificates)
+            context = ssl.create_default_context()
+            context.load_verify_locations(cadata=certificates)
+        except (ssl.SSLError, ValueError) as error:
+            text = f"Secret {self.name}: {CA} is not a certificate in PEM"
+            raise Unavailable(text) from error
+        return context
+
+
+async def secret(api: Api, namespace: str, name: str) -> Secret:
+    """Returns a Secret. Raises Unavailable."""
     try:
         raw = await api.get(resources.SECRETS, namespace, name)
     except ApiError as error:
         raise Unavailable(f"Secret {name}: {error.message or error.reason}") from error
-    if len((raw.get("data") or {}).get("ca.crt", "")) > _LONGEST_CA:
-        raise Unavailable(f"Secret {name}: ca.crt has more than {_LONGEST_CA >> 10} KiB")
-    try:
-        data = {k: base64.b64decode(v).decode() for k, v in (raw.get("data") or {}).items()}
-        tls = ssl.create_default_context(cadata=data["ca.crt"]) if "ca.crt" in data else None
-    except (binascii.Error, UnicodeDecodeError, ssl.SSLError, ValueError) as error:
-        raise Unavailable(f"Secret {name}: its content cannot be read") from error
-    headers = {}
-    secrets: tuple[str, ...] = ()
-    if "token" in data:
-        secrets = (data["token"].strip(),)
-        headers["Authorization"] = f"Bearer {secrets[0]}"
-    elif "username" in data and "password" in data:
-        pair = base64.b64encode(f"{data['username']}:{data['password']}".encode()).decode()
-        secrets = (data["password"], pair)
-        headers["Authorization"] = f"Basic {pair}"
-    elif tls is None:
-        raise Unavailable(f"Secret {name}: needs token, username and password, or ca.crt")
-    return Endpoint(url, patience, headers, tls, secrets)
+    return Secret(name, raw.get("data") or {})
 
 
 async def text(api: Api, namespace: str, source: ConfigMapKey) -> str:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import aiohttp
+from yarl import URL
 
 from canarium.api.reasons import ConnectionLoss
 from canarium.signals.addresses import AddressPolicy, parse
@@ -77,9 +78,11 @@ class HttpClient:
         patience: float = 10.0,
         tls: ssl.SSLContext | None = None,
         pod: bool = False,
+        exact: bool = False,
         received: Callable[[int], None] | None = None,
     ) -> Response:
-        """Sends one request; `pod`: the address comes from the cluster, not from a user.
+        """Sends one request; `pod`: the address comes from the cluster, not from a user; `exact`:
+        the URL is encoded already, and is sent as it is.
 
         `received` is called with the length of each part of the body; it may raise NoAnswer.
         Raises NoAnswer when the response is missing, too large or too late; Unreachable when the
@@ -92,7 +95,7 @@ class HttpClient:
             _explained(url, patience, connected),
             self._session(pod).request(
                 method,
-                url,
+                URL(url, encoded=True) if exact else url,
                 data=body,
                 headers=dict(headers or {}),
                 params=dict(query or {}) or None,

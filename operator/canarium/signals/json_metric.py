@@ -6,8 +6,9 @@ from canarium.api.reasons import CheckReason
 from canarium.core.evidence.measures import Missing, Reading, Result
 from canarium.evaluation.errors import EvaluationError
 from canarium.signals.access import NamespaceAccess
+from canarium.signals.endpoint import Endpoint, denied
 from canarium.signals.errors import NoAnswer
-from canarium.signals.prometheus import Endpoint, denied, reason_of
+from canarium.signals.prometheus import reason_of
 
 
 async def ask(
@@ -16,18 +17,12 @@ async def ask(
     """Returns the number at `path`, with the one at `samples_path` as its sample count."""
     paths = [path, samples_path] if samples_path else [path]
     try:
-        answer = await web.request(
-            "GET",
-            endpoint.url,
-            headers={"Accept": "application/json", **endpoint.headers},
-            patience=endpoint.patience,
-            tls=endpoint.tls,
-        )
+        answer = await endpoint.request(web, "GET", headers={"Accept": "application/json"})
     except NoAnswer as error:
         # An invalid path is an error even without a response.
         invalid = await _invalid(web, paths)
         return invalid or Missing(f"{endpoint}: {error}", error=True, reason=error.reason)
-    if refusal := denied(endpoint, answer.status):
+    if refusal := denied(endpoint, answer):
         return refusal
     if answer.status != 200:
         return Missing(

@@ -26,6 +26,7 @@ from canarium.signals import credentials, smoke
 from canarium.signals.access import NamespaceAccess, SharedResources
 from canarium.signals.analyzer import AnalysisState, Analyzer
 from canarium.signals.assertions import Unusable, faults
+from canarium.signals.authenticator import Authenticator
 from canarium.signals.credentials import Unavailable
 from canarium.signals.http_client import HttpClient
 from canarium.signals.smoke import Failed, Unreached
@@ -68,7 +69,8 @@ class SignalMonitor:
         self._api, self._target, self._wake = api, target, wake
         self._shared = SharedResources(web)
         self._timing = timing or Timing()
-        self._analyzer = Analyzer(api, self._shared)
+        self.authenticator = Authenticator(api, self._shared.of, self._timing)
+        self._analyzer = Analyzer(api, self._shared, self.authenticator)
         self._error_log = ErrorLog(log)
         self._models: dict[Key, _Watched] = {}
 
@@ -133,6 +135,7 @@ class SignalMonitor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._models.clear()
+        await self.authenticator.close()
         await self._shared.close()
 
     def _stop(self, known: _Watched) -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from canarium.api.reasons import CheckReason
 from canarium.core.evidence.measures import Missing, Reading, Result
 from canarium.evaluation.errors import ErrorReason, EvaluationError
 from canarium.signals.access import NamespaceAccess
+from canarium.signals.endpoint import Endpoint, denied
 from canarium.signals.errors import NoAnswer
-from canarium.signals.redaction import shown
 from canarium.untrusted.quoting import quoted
 
-#: Statuses of a server that rejects the credentials, or their absence.
-_DENIED = (401, 403)
 #: Older results are not evidence about now.
 _FRESH = 60.0
 #: Reasons of checks that are older than those of evaluations.
@@ -26,34 +21,15 @@ _REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """The address of a server, with credentials; `headers` may contain some of `secrets`."""
-
-    url: str
-    patience: float
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    tls: ssl.SSLContext | None = field(default=None, repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-
-    def __str__(self) -> str:
-        return shown(self.url)
-
-
 async def query(web: NamespaceAccess, endpoint: Endpoint, promql: str, now: float) -> Result:
     """Returns the value of an instant query at `now` (POSIX seconds), or why there is none."""
     try:
-        answer = await web.request(
-            "GET",
-            f"{endpoint.url.rstrip('/')}/api/v1/query",
-            query={"query": promql, "time": f"{now:.3f}"},
-            headers=endpoint.headers,
-            patience=endpoint.patience,
-            tls=endpoint.tls,
+        answer = await endpoint.request(
+            web, "GET", "/api/v1/query", query={"query": promql, "time": f"{now:.3f}"}
         )
     except NoAnswer as error:
         return _failed(f"Prometheus at {endpoint}: {error}", error.reason)
-    if refusal := denied(endpoint, answer.status):
+    if refusal := denied(endpoint, answer):
         return refusal
     try:
         result, _ = await web.evaluate("query", answer.body)
@@ -91,17 +67,6 @@ def _value(endpoint: Endpoint, result: dict[str, Any], now: float) -> Result:
             what = quoted(result.get("type", kind), 50)
             text = f"the query gives a {what}: an instant vector or a scalar is needed"
             return Missing(text, error=True, reason=CheckReason.INVALID_QUERY)
-
-
-def denied(endpoint: Endpoint, status: int) -> Missing | None:
-    """Returns the finding for a server that rejects the credentials, or their absence."""
-    if status not in _DENIED:
-        return None
-    known = "Authorization" in endpoint.headers
-    why = "the login is refused" if known else "a login is missing: authentication.secretName"
-    return Missing(
-        f"{endpoint}: status {status}: {why}", error=True, reason=CheckReason.ACCESS_DENIED
-    )
 
 
 def _failed(message: str, reason: str = CheckReason.QUERY_FAILED) -> Missing:

@@ -10,7 +10,7 @@ from canarium.api.reasons import SpecReason
 from canarium.kube import resources
 from canarium.kube.client import Api
 from canarium.kube.errors import ApiError
-from canarium.signals.prometheus import Endpoint
+from canarium.signals.endpoint import Endpoint
 from canarium.sources.errors import Unresolved
 
 #: Seconds until an answer has to be complete.

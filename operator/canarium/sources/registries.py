@@ -11,7 +11,7 @@ from canarium.api.uri import parse
 from canarium.core.facts.resolution import Resolution, ResolveRequest
 from canarium.kube.client import Api
 from canarium.signals.access import NamespaceAccess
-from canarium.signals.prometheus import Endpoint
+from canarium.signals.endpoint import Endpoint
 from canarium.sources.credentials import endpoint
 from canarium.sources.errors import Unresolved
 from canarium.sources.mlflow_alias import resolved

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from canarium.api.reasons import SpecReason
 from canarium.signals.access import NamespaceAccess
+from canarium.signals.endpoint import Endpoint
 from canarium.signals.errors import NoAnswer
-from canarium.signals.prometheus import Endpoint
 from canarium.sources.errors import Unresolved
 from canarium.untrusted.quoting import quoted
 

@@ -18,14 +18,14 @@ from canarium.api.base import seconds
 from canarium.api.reasons import CheckReason
 from canarium.core.facts.gate_answers import AnswerState, GateAnswer, GateRequest
 from canarium.evaluation.errors import EvaluationError
-from canarium.kube.client import Api
 from canarium.kube.clock import Timing
-from canarium.signals import credentials
 from canarium.signals.access import NamespaceAccess
+from canarium.signals.authenticator import Authenticator
 from canarium.signals.credentials import Unavailable
+from canarium.signals.endpoint import Endpoint, denied
 from canarium.signals.errors import NoAnswer
 from canarium.signals.http_client import Response
-from canarium.signals.prometheus import Endpoint, denied, reason_of
+from canarium.signals.prometheus import reason_of
 from canarium.signals.redaction import redacted, shown
 from canarium.sources.background import Attempt, Background, Wake
 from canarium.sources.registries import Key
@@ -104,8 +104,13 @@ def _model(key: Key) -> tuple[Key, str]:
 class GateClient:
     """Sends the requests of gates. `access` returns the share of a namespace."""
 
-    def __init__(self, api: Api, access: Callable[[str], NamespaceAccess], uid: Uid) -> None:
-        self._api, self._access, self._uid = api, access, uid
+    def __init__(
+        self,
+        authenticator: Authenticator,
+        access: Callable[[str], NamespaceAccess],
+        uid: Uid,
+    ) -> None:
+        self._authenticator, self._access, self._uid = authenticator, access, uid
         self._error_log = ErrorLog(log)
 
     async def ask(self, key: Key, request: GateRequest) -> GateAnswer:
@@ -113,8 +118,8 @@ class GateClient:
         missing = partial(GateAnswer, request, AnswerState.MISSING, shown(request.web.url))
         patience = seconds(request.web.timeout) if request.web.timeout else PATIENCE
         try:
-            endpoint = await credentials.endpoint(
-                self._api, key[0], request.web.url, request.web.authentication, patience
+            endpoint = await self._authenticator.endpoint(
+                key[0], request.web.url, request.web.authentication, patience
             )
         except Unavailable as error:
             return missing(str(error), error.reason)
@@ -130,23 +135,21 @@ class GateClient:
     async def _answer(self, key: Key, request: GateRequest, endpoint: Endpoint) -> GateAnswer:
         """Raises NoAnswer or EvaluationError."""
         access = self._access(key[0])
-        response = await access.request(
+        response = await endpoint.request(
+            access,
             "POST",
-            endpoint.url,
             body=orjson.dumps({"namespace": key[0], "model": key[1], **dict(request.facts)}),
             headers={
                 "Accept": "application/json",
                 "Content-Type": "application/json",
                 "Idempotency-Key": f"{self._uid(key)}/{request.revision}/{request.gate}",
-                **endpoint.headers,
             },
-            patience=endpoint.patience,
-            tls=endpoint.tls,
         )
         answer = partial(GateAnswer, request, by=str(endpoint))
         if response.status == 202:
             return answer(AnswerState.PENDING)
-        if refusal := denied(endpoint, response.status):
+        if refusal := denied(endpoint, response):
+            self._authenticator.refused(endpoint)
             return answer(AnswerState.MISSING, text=refusal.message, reason=refusal.reason)
         if not 200 <= response.status < 300:
             text = f"{endpoint}: status {response.status}"

@@ -19,8 +19,8 @@ from canarium.core.facts.write_back import TagRequest
 from canarium.kube.client import Api
 from canarium.signals.access import SharedResources
 from canarium.signals.addresses import AddressPolicy
+from canarium.signals.endpoint import Endpoint
 from canarium.signals.http_client import HttpClient
-from canarium.signals.prometheus import Endpoint
 from canarium.sources import mlflow_alias, training_run
 from canarium.sources.errors import Unresolved
 from canarium.sources.registries import Registries

@@ -6,8 +6,8 @@ import pytest
 
 from canarium.core.evidence.measures import Missing, Reading
 from canarium.signals.access import NamespaceAccess
+from canarium.signals.endpoint import Endpoint
 from canarium.signals.json_metric import ask
-from canarium.signals.prometheus import Endpoint
 from signals.conftest import Responder
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from canarium.core.evidence.measures import Missing, Reading
 from canarium.signals.access import NamespaceAccess
-from canarium.signals.prometheus import Endpoint, query
+from canarium.signals.endpoint import Endpoint
+from canarium.signals.prometheus import query
 from canarium.signals.query_template import BadTemplate, filled
 from signals.conftest import Responder
 

@@ -10,7 +10,8 @@ from aiohttp import web as server
 from canarium.core.evidence.measures import Missing
 from canarium.signals import json_metric, smoke
 from canarium.signals.access import NamespaceAccess
-from canarium.signals.prometheus import Endpoint, query
+from canarium.signals.endpoint import Endpoint
+from canarium.signals.prometheus import query
 from canarium.signals.redaction import HIDDEN, redacted, shown
 from canarium.signals.smoke import Target
 from signals.conftest import Responder, smoke_test

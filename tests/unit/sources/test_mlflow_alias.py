@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from canarium.api.uri import parse
 from canarium.signals.access import NamespaceAccess, SharedResources
+from canarium.signals.endpoint import Endpoint
 from canarium.signals.http_client import HttpClient
-from canarium.signals.prometheus import Endpoint
 from canarium.sources.errors import Unresolved
 from canarium.sources.mlflow_alias import resolved
 from canarium.sources.tracking_server import TrackingServer

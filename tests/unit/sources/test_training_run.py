@@ -12,7 +12,7 @@ from aiohttp import web as server
 
 from canarium.api.uri import parse
 from canarium.signals.access import NamespaceAccess
-from canarium.signals.prometheus import Endpoint
+from canarium.signals.endpoint import Endpoint
 from canarium.sources.tracking_server import TrackingServer
 from canarium.sources.training_run import LARGEST, Lineage, read
 from evaluation.test_mlflow import RUN

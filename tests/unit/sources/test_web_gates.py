@@ -13,6 +13,7 @@ from aiohttp import web as server
 
 from canarium.api.gates import WebGate
 from canarium.core.facts.gate_answers import AnswerState, GateAnswer, GateRequest
+from canarium.signals.authenticator import Authenticator
 from canarium.sources.web_gates import GateClient, WebGates
 from signals.conftest import Responder
 from sources.rig import KEY, SourceRig
@@ -33,7 +34,11 @@ class Rig(SourceRig):
 
     def __init__(self) -> None:
         super().__init__()
-        self.client = GateClient(self.api, self.shared.of, lambda key: "uid-1")
+        self.client = GateClient(
+            Authenticator(self.api, self.shared.of, self.timing),
+            self.shared.of,
+            lambda key: "uid-1",
+        )
         self.gates = WebGates(self.client.ask, self.wake, self.timing)
 
     async def until(self, state: AnswerState) -> GateAnswer:

@@ -29,6 +29,19 @@ RUNTIME: dict[str, Any] = {
 _CHECKS = ("spec", "rollout", "analysis", "checks")
 _TESTS = ("spec", "rollout", "smokeTests")
 _REMOVED = object()
+_QUERY = "spec.rollout.analysis.checks[0].prometheus"
+_LOGIN = f"{_QUERY}.authentication"
+_SIGNED = {"region": "eu-central-1", "service": "aps"}
+_TOKEN = {"tokenUrl": "https://login.test/token"}
+
+
+def _login(**authentication: Any) -> dict[str, Any]:
+    query = {"url": "http://p", "query": "up", "authentication": authentication}
+    return {"name": "errors", "max": "1", "prometheus": query}
+
+
+def _key(name: str) -> dict[str, Any]:
+    return _login(secretName="a", headers=[{"name": name, "key": "b"}])
 
 
 @dataclass(frozen=True)
@@ -123,6 +136,18 @@ REFUSED = (
     Case(("spec", "metrics"), {"latency": {"kind": "Total"}},
          "spec.metrics.latency.name", "cel", "runtime"),
     Case(("spec", "format"), "x", "spec.format", "schema", "runtime"),
+    Case((*_CHECKS, 0), _login(secretName="a", oauth2=_TOKEN, sigV4=_SIGNED),
+         f"{_LOGIN}.headers", "cel"),
+    Case((*_CHECKS, 0), _key("Content-length"), f"{_LOGIN}.headers[0].name", "cel"),
+    Case((*_CHECKS, 0), _key("X: a"), f"{_LOGIN}.headers[0].name", "schema"),
+    Case((*_CHECKS, 0), _login(secretName="a", oauth2={"tokenUrl": "login.test"}),
+         f"{_LOGIN}.oauth2.tokenUrl", "schema"),
+    Case((*_CHECKS, 0), _login(secretName="a", oauth2={**_TOKEN, "scopes": ["a b"]}),
+         f"{_LOGIN}.oauth2.scopes[0]", "schema"),
+    Case((*_CHECKS, 0), _login(secretName="a", sigV4={**_SIGNED, "region": "Frankfurt"}),
+         f"{_LOGIN}.sigV4.region", "schema"),
+    Case((*_CHECKS, 0), _login(secretName="a", sigV4={"region": "eu-central-1"}),
+         f"{_LOGIN}.sigV4.service", "schema"),
 )  # fmt: skip
 _PROMETHEUS = {"name": "errors", "max": "1"}
 #: The API server takes them, and the operator would refuse them or could never judge.

@@ -1,0 +1,122 @@
+"""Adds the credentials that a model names to the addresses of its requests."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from canarium.api.authentication import Authentication, OAuth2, SecretHeader, SigV4
+from canarium.kube.client import Api
+from canarium.kube.clock import Timing
+from canarium.signals import credentials, oauth2
+from canarium.signals.access import NamespaceAccess
+from canarium.signals.credentials import CA, Secret, Unavailable
+from canarium.signals.endpoint import Endpoint
+from canarium.signals.sigv4 import AwsKeys, SigV4Signer
+from canarium.signals.token_cache import Expiring, Key, TokenCache
+
+
+class Authenticator:
+    """Reads Secrets at each use, so that an edit applies at once, and keeps only tokens.
+
+    `access` returns the share of a namespace: token servers are reached under the same rules as
+    all other servers that users name.
+    """
+
+    def __init__(
+        self, api: Api, access: Callable[[str], NamespaceAccess], timing: Timing | None = None
+    ) -> None:
+        self._api, self._access, self._timing = api, access, timing or Timing()
+        self._tokens = TokenCache(self._timing.clock)
+
+    async def endpoint(
+        self, namespace: str, url: str, authentication: Authentication | None, patience: float
+    ) -> Endpoint:
+        """Returns `url` with the credentials of `authentication`. Raises Unavailable."""
+        plain = Endpoint(url, patience)
+        if authentication is None:
+            return plain
+        secret = await credentials.secret(self._api, namespace, authentication.secret_name)
+        plain = replace(plain, tls=secret.tls())
+        if authentication.headers:
+            return _headers(plain, secret, authentication.headers)
+        if authentication.oauth2:
+            return await self._oauth2(plain, namespace, secret, authentication.oauth2)
+        if authentication.sig_v4:
+            return self._sig_v4(plain, secret, authentication.sig_v4)
+        return _login(plain, secret)
+
+    def refused(self, endpoint: Endpoint) -> None:
+        """Drops the token of an endpoint that refused it."""
+        if endpoint.token:
+            self._tokens.forget(endpoint.token)
+
+    async def close(self) -> None:
+        """Ends requests for tokens."""
+        await self._tokens.close()
+
+    async def _oauth2(
+        self, plain: Endpoint, namespace: str, secret: Secret, settings: OAuth2
+    ) -> Endpoint:
+        client = secret.line("client-id"), secret.line("client-secret")
+
+        async def obtain() -> Expiring[str]:
+            tls = secret.tls(system=True)
+            return await oauth2.obtain(self._access(namespace), settings, client, tls)
+
+        key = (namespace, _digest(settings.model_dump_json(), *client, secret.data.get(CA, "")))
+        return _bearer(plain, await self._tokens.get(key, obtain), key)
+
+    def _sig_v4(self, plain: Endpoint, secret: Secret, settings: SigV4) -> Endpoint:
+        token = "AWS_SESSION_TOKEN"
+        keys = AwsKeys(
+            secret.line("AWS_ACCESS_KEY_ID"),
+            secret.line("AWS_SECRET_ACCESS_KEY"),
+            secret.line(token) if token in secret else None,
+        )
+        return _signed(plain, keys, settings, self._timing.now)
+
+
+def _login(plain: Endpoint, secret: Secret) -> Endpoint:
+    """Raises Unavailable."""
+    if "token" in secret:
+        return _bearer(plain, secret.line("token"))
+    if "username" in secret or "password" in secret:
+        user, password = secret.text("username"), secret.text("password")
+        pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+        headers = {"Authorization": f"Basic {pair}"}
+        return replace(plain, headers=headers, secrets=(password, pair))
+    if CA not in secret:
+        text = f"Secret {secret.name}: needs token, username and password, or ca.crt"
+        raise Unavailable(text)
+    return plain
+
+
+def _headers(plain: Endpoint, secret: Secret, names: list[SecretHeader]) -> Endpoint:
+    """Raises Unavailable."""
+    headers = {header.name: secret.line(header.key) for header in names}
+    return replace(plain, headers=headers, secrets=tuple(headers.values()))
+
+
+def _bearer(plain: Endpoint, token: str, key: Key | None = None) -> Endpoint:
+    headers = {"Authorization": f"Bearer {token}"}
+    return replace(plain, headers=headers, secrets=(token,), token=key)
+
+
+def _signed(
+    plain: Endpoint,
+    keys: AwsKeys,
+    settings: SigV4,
+    now: Callable[[], float],
+    key: Key | None = None,
+) -> Endpoint:
+    hidden = tuple(x for x in (keys.secret_access_key, keys.session_token) if x)
+    signer = SigV4Signer(keys, settings.region, settings.service, now)
+    return replace(plain, signer=signer, secrets=hidden, token=key)
+
+
+def _digest(*parts: str) -> str:
+    """Returns a digest of secrets, so that a key does not contain them."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
