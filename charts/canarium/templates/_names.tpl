@@ -185,6 +185,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - apiGroups: [""]
   resources: [configmaps{{ if .Values.rbac.secrets }}, secrets{{ end }}]
   verbs: [get]
+{{- with .Values.externalMetrics }}
+# Values for checks, served by adapters: read in the namespace of the model.
+- apiGroups: [external.metrics.k8s.io]
+  resources: {{ toJson . }}
+  verbs: [list]
+{{- end }}
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]

@@ -28,7 +28,7 @@ def check_expressions(document: Document, documents: Sequence[Document]) -> Iter
     """Yields what is wrong with queries, JSON paths and patterns. Needs no valid spec."""
     for index, check in objects(document.spec, "rollout", "analysis", "checks"):
         path = (*ROOT, index)
-        for name in ("prometheus", "web", "replay", "series"):
+        for name in ("prometheus", "web", "external", "replay", "series"):
             part = check.get(name)
             if not isinstance(part, dict):
                 continue
@@ -40,6 +40,10 @@ def check_expressions(document: Document, documents: Sequence[Document]) -> Iter
                 yield from expressions.template(document, (*at, "url"), part.get("url"))
                 for field in ("path", "samplesPath"):
                     yield from expressions.json_path(document, (*at, field), part.get(field))
+            elif name == "external":
+                selector = part.get("selector")
+                for label, value in (selector if isinstance(selector, dict) else {}).items():
+                    yield from expressions.template(document, (*at, "selector", label), value)
             elif name == "replay":
                 yield from expressions.json_path(document, (*at, "json"), part.get("json"))
                 if isinstance(part.get("requests"), dict):

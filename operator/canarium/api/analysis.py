@@ -122,6 +122,26 @@ class WebQuery(Part):
     timeout: Duration | None = Field(None, description="Timeout of the request. Default: 10s.")
 
 
+class ExternalMetric(Part):
+    """A value that an adapter serves in the API external.metrics.k8s.io."""
+
+    metric: str = Field(
+        max_length=253,
+        pattern=r"^[A-Za-z0-9_][^/\s%]*$",
+        description="Name of the metric. The operator needs the right to list it: externalMetrics "
+        "in the values of its chart.",
+    )
+    selector: dict[str, Annotated[str, Field(max_length=256, pattern=r"^[^,=!()]*$")]] | None = (
+        Field(
+            None,
+            max_length=16,
+            description="Labels of the series, of which exactly one must match. The same variables "
+            "as in a Prometheus query are replaced in the values.",
+        )
+    )
+    timeout: Duration | None = Field(None, description="Timeout of the request. Default: 10s.")
+
+
 class Replay(Part):
     """The share of recorded requests to which candidate and stable respond differently.
 
@@ -147,7 +167,7 @@ class Replay(Part):
 
 _ONE = (
     "(has(self.metric) ? 1 : 0) + (has(self.series) ? 1 : 0) + (has(self.prometheus) ? 1 : 0) "
-    "+ (has(self.web) ? 1 : 0) + (has(self.replay) ? 1 : 0) == 1"
+    "+ (has(self.web) ? 1 : 0) + (has(self.external) ? 1 : 0) + (has(self.replay) ? 1 : 0) == 1"
 )
 _BOUND = (
     "has(self.max) || has(self.min) || has(self.maxRatioToStable) || has(self.minRatioToStable)"
@@ -159,7 +179,11 @@ class Check(Part):
 
     model_config = ConfigDict(
         json_schema_extra=ruled(
-            (_ONE, "set exactly one of metric, series, prometheus, web and replay", ".metric"),
+            (
+                _ONE,
+                "set exactly one of metric, series, prometheus, web, external and replay",
+                ".metric",
+            ),
             (
                 _BOUND,
                 "set at least one of max, min, maxRatioToStable and minRatioToStable",
@@ -188,6 +212,9 @@ class Check(Part):
     series: SeriesMeasure | None = Field(None, description="Any metric of the pods, by name.")
     prometheus: PrometheusQuery | None = Field(None, description="A Prometheus query.")
     web: WebQuery | None = Field(None, description="A number in a JSON response.")
+    external: ExternalMetric | None = Field(
+        None, description="A value of the API external.metrics.k8s.io."
+    )
     replay: Replay | None = Field(
         None, description="Compares the responses of candidate and stable to recorded requests."
     )

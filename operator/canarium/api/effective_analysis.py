@@ -8,6 +8,7 @@ from typing import Literal
 from canarium.api.analysis import (
     Analysis,
     Check,
+    ExternalMetric,
     Preset,
     PrometheusQuery,
     Replay,
@@ -57,6 +58,7 @@ class EffectiveCheck:
     series: EffectiveSeries | None
     prometheus: PrometheusQuery | None
     web: WebQuery | None
+    external: ExternalMetric | None
     replay: EffectiveReplay | None
     maximum: float | None
     minimum: float | None
@@ -104,13 +106,14 @@ def request_timeout(text: str | None) -> float:
 
 
 def _check(analysis: Analysis, check: Check) -> EffectiveCheck:
-    query = check.prometheus or check.web or check.replay
+    query = check.prometheus or check.web or check.external or check.replay
     return EffectiveCheck(
         name=check.name,
         metric=check.metric,
         series=_series(check.series) if check.series else None,
         prometheus=check.prometheus,
         web=check.web,
+        external=check.external,
         replay=_replay(check.replay) if check.replay else None,
         maximum=amount(check.max) if check.max else None,
         minimum=amount(check.min) if check.min else None,

@@ -19,6 +19,10 @@ class Api(Protocol):
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body: ...
 
+    async def read(self, path: str, query: dict[str, str], *, longest: int) -> bytes:
+        """Returns what an aggregated API answers at `path`, of at most `longest` bytes."""
+        ...
+
     async def create(
         self, resource: Resource, namespace: str | None, body: Body, *, dry_run: bool = False
     ) -> Body:

@@ -165,6 +165,33 @@ class Client:
         path, label = resource.path(namespace, name), ("get", resource.plural)
         return await self.request("GET", path, label=label)
 
+    async def read(self, path: str, query: dict[str, str], *, longest: int) -> bytes:
+        """Returns what an aggregated API answers at `path`, of at most `longest` bytes.
+
+        It takes no seat and is not repeated: a server behind the API server that is slow or away
+        does not mean that the API server has no capacity.
+        """
+        timeout = aiohttp.ClientTimeout(total=_READ_TIMEOUT, sock_connect=10)
+        content = b""
+        try:
+            async with self._session.get(
+                self._base + path,
+                params=query,
+                middlewares=(self._credentials.middleware,),
+                timeout=timeout,
+                trace_request_ctx=("read", "aggregated"),
+            ) as response:
+                async for chunk in response.content.iter_any():
+                    content += chunk
+                    if len(content) > longest:
+                        text = f"the answer is longer than {longest >> 10} KiB"
+                        raise ApiError(0, "TooLarge", text)
+        except (TimeoutError, aiohttp.ClientError) as error:
+            raise ApiError(0, type(error).__name__, str(error)) from error
+        if response.status >= 400:
+            raise _error(response.status, content)
+        return content
+
     async def create(
         self, resource: Resource, namespace: str | None, body: Body, *, dry_run: bool = False
     ) -> Body:

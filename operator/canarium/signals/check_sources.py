@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from canarium.api.analysis import PrometheusQuery, WebQuery
+from canarium.api.analysis import ExternalMetric, PrometheusQuery, WebQuery
 from canarium.api.effective_analysis import EffectiveCheck, EffectiveReplay
 from canarium.api.reasons import CheckReason
 from canarium.core.decision.plan import AnalysisRequest
@@ -12,7 +12,7 @@ from canarium.core.evidence.measures import Measure, Missing, Reading, Result, r
 from canarium.core.evidence.windows import Window
 from canarium.evaluation.errors import EvaluationError
 from canarium.kube.client import Api
-from canarium.signals import credentials, json_metric, prometheus, replay
+from canarium.signals import credentials, external_metrics, json_metric, prometheus, replay
 from canarium.signals.access import SharedResources
 from canarium.signals.authenticator import Authenticator
 from canarium.signals.credentials import Unavailable
@@ -55,6 +55,8 @@ class CheckSources:
                 return await self._prometheus(
                     target, check.prometheus, variables, check.timeout, now
                 )
+            if check.external:
+                return await self._external(target, check.external, variables, check.timeout, start)
             if check.replay:
                 return await self._replay(target, request, check.replay, check.timeout)
         except Unavailable as error:
@@ -107,6 +109,25 @@ class CheckSources:
         if result.reason == CheckReason.ACCESS_DENIED:
             self._authenticator.refused(endpoint)
         return replace(result, message=redacted(result.message, endpoint.secrets))
+
+    async def _external(
+        self,
+        target: AnalysisTarget,
+        query: ExternalMetric,
+        variables: dict[str, str],
+        patience: float,
+        start: float,
+    ) -> Result:
+        selector = {k: filled(v, variables) for k, v in (query.selector or {}).items()}
+        return await external_metrics.read(
+            self._api,
+            self._shared.turn(target.namespace),
+            target.namespace,
+            query.metric,
+            selector,
+            patience=patience,
+            start=start,
+        )
 
     async def _replay(
         self,

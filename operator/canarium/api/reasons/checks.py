@@ -121,9 +121,9 @@ class CheckReason(Reason):
     )
     ACCESS_DENIED = (
         "AccessDenied",
-        "The source rejects the credentials.",
+        "The source rejects the credentials, or their rights are not sufficient.",
         _ERROR,
-        "Fix the Secret of the check.",
+        "Fix the Secret of the check, or grant the right that the message names.",
     )
     INVALID_CREDENTIALS = (
         "InvalidCredentials",
