@@ -21,6 +21,7 @@ from canarium.options import (
     add_logging,
     address,
     config_map_key,
+    identity_host,
     resources,
     variable,
 )
@@ -118,6 +119,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     _add_fetching(run)
     _add_runtimes(run)
     _add_addresses(run)
+    _add_identities(run)
 
 
 def _add_limits(run: argparse.ArgumentParser) -> None:
@@ -223,10 +225,22 @@ def _add_addresses(run: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_identities(run: argparse.ArgumentParser) -> None:
+    run.add_argument(
+        "--allow-identity",
+        type=identity_host,
+        action="append",
+        metavar="PROVIDER=HOST",
+        help="let checks of all models use the identity of the operator's pod at AWS, Azure or "
+        "Google for requests to this host; may be repeated",
+    )
+
+
 def _config(arguments: argparse.Namespace) -> Config:
     names = {field.name for field in fields(Config)} - {"namespaces"}
     values = {name: value for name, value in vars(arguments).items() if name in names}
-    for name in ("allow_address", "refuse_address", "fetch_env", "fetch_pull_secret"):
+    lists = ("allow_address", "refuse_address", "allow_identity", "fetch_env", "fetch_pull_secret")
+    for name in lists:
         values[name] = tuple(values[name] or ())
     AddressPolicy.of(values["allow_address"], values["refuse_address"])
     return Config(**values, namespaces=tuple(dict.fromkeys(arguments.namespace or ())))

@@ -70,6 +70,8 @@ class Config:
     allow_address: tuple[str, ...] = ()
     #: CIDRs that no check may connect to, besides those denied by default.
     refuse_address: tuple[str, ...] = ()
+    #: Providers and hosts at which checks may use the operator's own identity.
+    allow_identity: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.namespaces and self.namespace_selector:

@@ -12,6 +12,9 @@ from canarium.config import Config
 _DEFAULT = Config()
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _RESERVED = "CANARIUM_"
+_HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+#: Clouds at which the operator's pod may have an identity.
+IDENTITY_PROVIDERS = ("AWS", "Azure", "Google")
 
 
 def address(text: str) -> tuple[str, int]:
@@ -29,6 +32,18 @@ def variable(text: str) -> tuple[str, str]:
         # Would stand in for the Secret of a model.
         raise argparse.ArgumentTypeError(f"{name}: the prefix {_RESERVED} is reserved")
     return name, value
+
+
+def identity_host(text: str) -> tuple[str, str]:
+    """Returns provider and host of `PROVIDER=HOST`. Raises ArgumentTypeError."""
+    provider, _, host = text.partition("=")
+    if provider not in IDENTITY_PROVIDERS or not _HOST.fullmatch(host):
+        providers = ", ".join(IDENTITY_PROVIDERS)
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not of the form PROVIDER=HOST with a provider of {providers} and the "
+            "name of a host"
+        )
+    return provider, host.lower()
 
 
 def config_map_key(text: str) -> tuple[str, str]:

@@ -71,6 +71,9 @@ def test_every_value_is_set_by_a_unit_test() -> None:
         ("logging.level=\"LOUD\"", "'DEBUG', 'INFO', 'WARNING', 'ERROR'"),
         ("clusterName=\"prod eu\"", "does not match pattern"),
         ("scope.namespaces=[\"Risk\"]", "does not match pattern"),
+        ("workloadIdentity.aws=[\"*.amazonaws.com\"]", "does not match pattern"),
+        ("workloadIdentity.google=[\"https://a.test\"]", "does not match pattern"),
+        ("workloadIdentity.gcp=[]", "additional properties 'gcp' not allowed"),
         ("scope.namespaces=[\"a\",\"a\"]", "items at 0 and 1 are equal"),
     ],
 )  # fmt: skip

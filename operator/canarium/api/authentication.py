@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -82,16 +82,44 @@ class SigV4(Part):
 
 
 class Authentication(Part):
-    """A Secret in the model's namespace, and how a request proves that it has its content.
+    """A Secret in the model's namespace, and how a request proves that it has its content; or the
+    operator's own identity.
 
     Without headers, oauth2 and sigV4, the Secret has the key `token` for a bearer token, or
     `username` and `password`. `ca.crt` is for a server whose certificate is signed by a private
     authority.
     """
 
-    model_config = ConfigDict(json_schema_extra=ruled(_AT_MOST_ONE))
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            _AT_MOST_ONE,
+            (
+                "has(self.secretName) != has(self.workloadIdentity)",
+                "set exactly one of secretName and workloadIdentity",
+                ".secretName",
+            ),
+            (
+                "has(self.secretName) || (!has(self.headers) && !has(self.oauth2))",
+                "headers and oauth2 take their values from a Secret: set secretName",
+                ".secretName",
+            ),
+            (
+                "!has(self.workloadIdentity) || (self.workloadIdentity == 'AWS') == "
+                "has(self.sigV4)",
+                "workloadIdentity AWS requires sigV4, and Azure and Google exclude it",
+                ".sigV4",
+            ),
+        )
+    )
 
-    secret_name: str = Field(max_length=253, min_length=1, description="Name of the Secret.")
+    secret_name: str | None = Field(
+        None, max_length=253, min_length=1, description="Name of the Secret."
+    )
+    workload_identity: Literal["AWS", "Azure", "Google"] | None = Field(
+        None,
+        description="The identity of the operator's pod at a cloud, instead of a Secret. An "
+        "administrator has to allow the host: workloadIdentity in the values of the chart.",
+    )
     headers: list[SecretHeader] | None = Field(
         None,
         min_length=1,

@@ -47,6 +47,11 @@ class WebGate(Part):
         json_schema_extra=ruled(
             ("isURL(self.url)", "url must be a valid URL", ".url"),
             (
+                "!has(self.authentication) || !has(self.authentication.workloadIdentity)",
+                "workloadIdentity applies only to checks: set secretName",
+                ".authentication.workloadIdentity",
+            ),
+            (
                 "!has(self.interval) || duration(self.interval) >= duration('1s')",
                 "interval must be at least 1s",
                 ".interval",

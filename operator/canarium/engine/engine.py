@@ -21,6 +21,7 @@ from canarium.render.runtime_catalog import RuntimeTemplate
 from canarium.signals.http_client import HttpClient
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
+from canarium.signals.workload_identity import WorkloadIdentity
 from canarium.sources.gate_jobs import GateJobs
 from canarium.sources.lineage import LineageReader
 from canarium.sources.registries import Registries
@@ -49,6 +50,7 @@ class Engine:
         timing: Timing | None = None,
         observer: Observer | None = None,
         web: HttpClient | None = None,
+        identity: WorkloadIdentity | None = None,
         kit: FetcherConfig | None = None,
         notifies: bool = False,
         approvals_enforced: bool = False,
@@ -79,6 +81,7 @@ class Engine:
             partial(analysis_target, self.store),
             self._signalled,
             self.timing,
+            identity,
         )
         self.pod_events = PodEvents(api, partial(sources, self.store), self._signalled, self.timing)
         registries = Registries(api, self.signals.access, self.timing.clock)

@@ -32,6 +32,7 @@ from canarium.render.fetch_container import FetcherConfig
 from canarium.render.runtime_adaptation import adapted
 from canarium.signals.addresses import AddressPolicy
 from canarium.signals.http_client import HttpClient
+from canarium.signals.workload_identity import WorkloadIdentity
 from canarium.telemetry.metrics import OperatorMetrics, State
 from canarium.telemetry.metrics_server import serve_metrics
 from canarium.telemetry.probes import serve_probes
@@ -105,6 +106,7 @@ class Application:
             workers=_KEYS_PER_WRITE * settings.workers,
             observer=metrics,
             web=HttpClient(AddressPolicy.of(settings.allow_address, settings.refuse_address)),
+            identity=WorkloadIdentity(settings.allow_identity, self._timing),
             kit=FetcherConfig(
                 settings.fetch_image,
                 settings.fetch_image_pull_policy,

@@ -16,6 +16,7 @@ from canarium.signals.credentials import CA, Secret, Unavailable
 from canarium.signals.endpoint import Endpoint
 from canarium.signals.sigv4 import AwsKeys, SigV4Signer
 from canarium.signals.token_cache import Expiring, Key, TokenCache
+from canarium.signals.workload_identity import WorkloadIdentity
 
 
 class Authenticator:
@@ -26,9 +27,14 @@ class Authenticator:
     """
 
     def __init__(
-        self, api: Api, access: Callable[[str], NamespaceAccess], timing: Timing | None = None
+        self,
+        api: Api,
+        access: Callable[[str], NamespaceAccess],
+        timing: Timing | None = None,
+        identity: WorkloadIdentity | None = None,
     ) -> None:
         self._api, self._access, self._timing = api, access, timing or Timing()
+        self._identity = identity or WorkloadIdentity(timing=timing)
         self._tokens = TokenCache(self._timing.clock)
 
     async def endpoint(
@@ -38,6 +44,8 @@ class Authenticator:
         plain = Endpoint(url, patience)
         if authentication is None:
             return plain
+        if authentication.secret_name is None:
+            return await self._workload(plain, authentication)
         secret = await credentials.secret(self._api, namespace, authentication.secret_name)
         plain = replace(plain, tls=secret.tls())
         if authentication.headers:
@@ -52,10 +60,12 @@ class Authenticator:
         """Drops the token of an endpoint that refused it."""
         if endpoint.token:
             self._tokens.forget(endpoint.token)
+            self._identity.forget(endpoint.token)
 
     async def close(self) -> None:
         """Ends requests for tokens."""
         await self._tokens.close()
+        await self._identity.close()
 
     async def _oauth2(
         self, plain: Endpoint, namespace: str, secret: Secret, settings: OAuth2
@@ -68,6 +78,16 @@ class Authenticator:
 
         key = (namespace, _digest(settings.model_dump_json(), *client, secret.data.get(CA, "")))
         return _bearer(plain, await self._tokens.get(key, obtain), key)
+
+    async def _workload(self, plain: Endpoint, authentication: Authentication) -> Endpoint:
+        """Raises Unavailable unless an administrator allows the host."""
+        provider = authentication.workload_identity or ""
+        host, url = self._identity.allowed(provider, plain.url)
+        plain = replace(plain, url=url)
+        if authentication.sig_v4:
+            keys, key = await self._identity.aws()
+            return _signed(plain, keys, authentication.sig_v4, self._timing.now, key)
+        return _bearer(plain, *await self._identity.bearer(provider, host))
 
     def _sig_v4(self, plain: Endpoint, secret: Secret, settings: SigV4) -> Endpoint:
         token = "AWS_SESSION_TOKEN"

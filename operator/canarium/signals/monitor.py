@@ -31,6 +31,7 @@ from canarium.signals.credentials import Unavailable
 from canarium.signals.http_client import HttpClient
 from canarium.signals.smoke import Failed, Unreached
 from canarium.signals.target import AnalysisTarget
+from canarium.signals.workload_identity import WorkloadIdentity
 from canarium.telemetry import log_context
 from canarium.untrusted.error_log import ErrorLog
 
@@ -64,12 +65,18 @@ class SignalMonitor:
     """`target` returns what a model is now; `wake(key, urgent)` is called when a fact is new."""
 
     def __init__(
-        self, api: Api, web: HttpClient, target: Look, wake: Wake, timing: Timing | None = None
+        self,
+        api: Api,
+        web: HttpClient,
+        target: Look,
+        wake: Wake,
+        timing: Timing | None = None,
+        identity: WorkloadIdentity | None = None,
     ) -> None:
         self._api, self._target, self._wake = api, target, wake
         self._shared = SharedResources(web)
         self._timing = timing or Timing()
-        self.authenticator = Authenticator(api, self._shared.of, self._timing)
+        self.authenticator = Authenticator(api, self._shared.of, self._timing, identity)
         self._analyzer = Analyzer(api, self._shared, self.authenticator)
         self._error_log = ErrorLog(log)
         self._models: dict[Key, _Watched] = {}

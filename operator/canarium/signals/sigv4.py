@@ -6,6 +6,7 @@ same request in another way: `%20` and never `+` for a space, sorted parameters,
 The path is encoded once on the wire, and once more in the canonical form (all services except S3).
 
 Specification: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+Why no library does this: decision 0065.
 """
 
 from __future__ import annotations
