@@ -37,7 +37,8 @@ def check_expressions(document: Document, documents: Sequence[Document]) -> Iter
                 for field in ("query", "samplesQuery"):
                     yield from expressions.promql(document, (*at, field), part.get(field))
             elif name == "web":
-                yield from expressions.template(document, (*at, "url"), part.get("url"))
+                for field in ("url", "body"):
+                    yield from expressions.template(document, (*at, field), part.get(field))
                 for field in ("path", "samplesPath"):
                     yield from expressions.json_path(document, (*at, field), part.get(field))
             elif name == "external":

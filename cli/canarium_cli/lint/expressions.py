@@ -23,6 +23,8 @@ VARIABLES = {
     "model": "model",
     "service": "model",
     "window": "60s",
+    "start": "1700000000",
+    "end": "1700000060",
 }
 
 

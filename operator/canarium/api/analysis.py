@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from canarium.api.authentication import Authentication
-from canarium.api.base import Duration, Part, Percent, ruled
+from canarium.api.authentication import Authentication, Header
+from canarium.api.base import NAMED, Duration, Part, Percent, ruled
 from canarium.api.smoke_tests import ConfigMapKey, Decimal, JsonPath
 
 #: A number, a percentage, or a time; see `amount`.
@@ -93,8 +93,8 @@ class PrometheusQuery(Part):
     query: str = Field(
         max_length=4096,
         description="PromQL that returns one value. {{ revision }}, {{ namespace }}, {{ model }},"
-        " {{ service }} and {{ window }} are replaced; stable is queried with its own"
-        " revision.",
+        " {{ service }}, {{ window }}, {{ start }} and {{ end }} are replaced; stable "
+        "is queried with its own revision.",
     )
     samples_query: str | None = Field(
         None,
@@ -113,6 +113,18 @@ class WebQuery(Part):
         max_length=2048,
         pattern=r"^https?://",
         description="URL. The same variables as in a Prometheus query are replaced.",
+    )
+    headers: list[Header] | None = Field(
+        None,
+        max_length=16,
+        description="Headers of the request. Content-Type is application/json by default.",
+        json_schema_extra=NAMED,
+    )
+    body: str | None = Field(
+        None,
+        max_length=16384,
+        description="Body of the request, which is then a POST. The same variables as in the URL "
+        "are replaced.",
     )
     path: JsonPath = Field(description="JSON path (RFC 9535) of the number.")
     samples_path: JsonPath | None = Field(

@@ -24,6 +24,17 @@ _AT_MOST_ONE = (
 )
 
 
+class Header(Part):
+    """A header of a request."""
+
+    model_config = ConfigDict(json_schema_extra=ruled(_NOT_RESERVED))
+
+    name: HeaderName = Field(description="Name of the header.")
+    value: str = Field(
+        max_length=1024, pattern=r"^[\x20-\x7e]*$", description="Its value, which is not secret."
+    )
+
+
 class SecretHeader(Part):
     """A header whose value is a key of the Secret."""
 

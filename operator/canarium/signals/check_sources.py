@@ -47,6 +47,8 @@ class CheckSources:
             "model": target.model,
             "service": target.model,
             "window": f"{max(1, round(now - start))}s",
+            "start": str(int(start)),
+            "end": str(int(now)),
         }
         try:
             if check.web:
@@ -76,7 +78,14 @@ class CheckSources:
             target.namespace, url, query.authentication, patience
         )
         access = self._shared.of(target.namespace)
-        result = await json_metric.ask(access, endpoint, query.path, query.samples_path)
+        result = await json_metric.ask(
+            access,
+            endpoint,
+            query.path,
+            query.samples_path,
+            headers={header.name: header.value for header in query.headers or ()},
+            body=filled(query.body, variables) if query.body else None,
+        )
         return self._finding(result, endpoint)
 
     async def _prometheus(

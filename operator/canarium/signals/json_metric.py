@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from canarium.api.reasons import CheckReason
 from canarium.core.evidence.measures import Missing, Reading, Result
 from canarium.evaluation.errors import EvaluationError
@@ -12,12 +14,27 @@ from canarium.signals.prometheus import reason_of
 
 
 async def ask(
-    web: NamespaceAccess, endpoint: Endpoint, path: str, samples_path: str | None = None
+    web: NamespaceAccess,
+    endpoint: Endpoint,
+    path: str,
+    samples_path: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: str | None = None,
 ) -> Result:
-    """Returns the number at `path`, with the one at `samples_path` as its sample count."""
+    """Returns the number at `path`, with the one at `samples_path` as its sample count.
+
+    `body` is sent by a POST, as JSON unless `headers` differ.
+    """
+    sent = {"Accept": "application/json"}
+    if body is not None:
+        sent["Content-Type"] = "application/json"
+    for name, value in (headers or {}).items():
+        sent[name.title()] = value  # Names are not case-sensitive, and each is sent once.
     paths = [path, samples_path] if samples_path else [path]
     try:
-        answer = await endpoint.request(web, "GET", headers={"Accept": "application/json"})
+        method, content = ("GET", None) if body is None else ("POST", body.encode())
+        answer = await endpoint.request(web, method, headers=sent, body=content)
     except NoAnswer as error:
         # An invalid path is an error even without a response.
         invalid = await _invalid(web, paths)

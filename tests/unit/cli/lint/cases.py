@@ -160,6 +160,12 @@ REFUSED = (
          "spec.rollout.gates[0].web.authentication.workloadIdentity", "cel"),
     Case((*_CHECKS, 0), _login(secretName="a", oauth2=_TOKEN, sigV4=_SIGNED),
          f"{_LOGIN}.headers", "cel"),
+    Case((*_CHECKS, 0), {"name": "errors", "max": "1", "web": {
+        "url": "http://p", "path": "$.a", "headers": [{"name": "TE", "value": "a"}]}},
+         "spec.rollout.analysis.checks[0].web.headers[0].name", "cel"),
+    Case((*_CHECKS, 0), {"name": "errors", "max": "1", "web": {
+        "url": "http://p", "path": "$.a", "headers": [{"name": "X-A", "value": "a\nb: c"}]}},
+         "spec.rollout.analysis.checks[0].web.headers[0].value", "schema"),
     Case((*_CHECKS, 0), _key("Content-length"), f"{_LOGIN}.headers[0].name", "cel"),
     Case((*_CHECKS, 0), _key("X: a"), f"{_LOGIN}.headers[0].name", "schema"),
     Case((*_CHECKS, 0), _login(secretName="a", oauth2={"tokenUrl": "login.test"}),
@@ -187,6 +193,9 @@ BROKEN = (
     Case((*_CHECKS, 0),
          {**_PROMETHEUS, "prometheus": {"url": "http://p", "query": "x{r='{{ rev }}'}"}},
          "spec.rollout.analysis.checks[0].prometheus.query", "query-template"),
+    Case((*_CHECKS, 0), {**_PROMETHEUS, "web": {
+        "url": "http://p", "path": "$.a", "body": '{"from": {{ begin }}}'}},
+         "spec.rollout.analysis.checks[0].web.body", "query-template"),
     Case((*_CHECKS, 0),
          {**_PROMETHEUS, "external": {"metric": "a", "selector": {"r": "{{ rev }}"}}},
          "spec.rollout.analysis.checks[0].external.selector.r", "query-template"),
