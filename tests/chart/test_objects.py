@@ -120,7 +120,12 @@ def test_single_namespaces_need_only_the_clusterrole_for_crds() -> None:
     for rule in wide[0]["rules"]:
         assert set(rule["verbs"]) <= {"get", "list", "watch"}
         named = bool(rule.get("resourceNames"))
-        shared = {"clustermodelruntimes", "gateways", "gatewayclasses"}
+        shared = {
+            "clustermodelruntimes",
+            "clusterchecktemplates",
+            "gateways",
+            "gatewayclasses",
+        }
         assert named or set(rule["resources"]) <= shared, rule
 
 

@@ -59,7 +59,7 @@ def published(plane: ControlPlane, seconds: float = 30) -> None:
 def test_every_crd_is_structural_and_accepted(plane: ControlPlane) -> None:
     crds = json.loads(plane.kubectl("get", "crd", "-o", "json"))["items"]
     ours = [c for c in crds if c["spec"]["group"] == "canarium.dev"]
-    assert len(ours) == 4
+    assert len(ours) == 6
     for crd in ours:
         state = {c["type"]: c["status"] for c in crd["status"]["conditions"]}
         assert state["Established"] == state["NamesAccepted"] == "True"

@@ -42,6 +42,8 @@ KINDS = (
     resources.CONFIG_MAPS,
     resources.JOBS,
     resources.MODEL_GATES,
+    resources.CHECK_TEMPLATES,
+    resources.CLUSTER_CHECK_TEMPLATES,
     resources.EVENTS,
     resources.RUNTIMES,
     resources.CLUSTER_RUNTIMES,

@@ -133,7 +133,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   resources: [modeldeployments]
   verbs: [get, list, watch]
 - apiGroups: [canarium.dev]
-  resources: [modelruntimes, modelgates]
+  resources: [modelruntimes, modelgates, checktemplates]
   verbs: [list, watch]
 - apiGroups: [canarium.dev]
   resources: [modeldeployments/status]

@@ -17,6 +17,8 @@ DEFINITIONS = (
     "modelruntimes.canarium.dev",
     "clustermodelruntimes.canarium.dev",
     "modelgates.canarium.dev",
+    "checktemplates.canarium.dev",
+    "clusterchecktemplates.canarium.dev",
 )
 ROUTES = {
     "Gateway": "httproutes.gateway.networking.k8s.io",

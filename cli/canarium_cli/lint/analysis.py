@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from canarium.api.analysis import Check, amount
@@ -27,40 +27,47 @@ _LONG = 60.0
 def check_expressions(document: Document, documents: Sequence[Document]) -> Iterator[Finding]:
     """Yields what is wrong with queries, JSON paths and patterns. Needs no valid spec."""
     for index, check in objects(document.spec, "rollout", "analysis", "checks"):
-        path = (*ROOT, index)
-        for name in ("prometheus", "web", "external", "replay", "series"):
-            part = check.get(name)
-            if not isinstance(part, dict):
-                continue
-            at = (*path, name)
-            if name == "prometheus":
-                for field in ("query", "samplesQuery"):
-                    yield from expressions.promql(document, (*at, field), part.get(field))
-            elif name == "web":
-                for field in ("url", "body"):
-                    yield from expressions.template(document, (*at, field), part.get(field))
-                for field in ("path", "samplesPath"):
-                    yield from expressions.json_path(document, (*at, field), part.get(field))
-            elif name == "external":
-                selector = part.get("selector")
-                for label, value in (selector if isinstance(selector, dict) else {}).items():
-                    yield from expressions.template(document, (*at, "selector", label), value)
-            elif name == "replay":
-                yield from expressions.json_path(document, (*at, "json"), part.get("json"))
-                if isinstance(part.get("requests"), dict):
-                    source = part["requests"]
-                    yield from config_map(document, (*at, "requests"), source, documents)
-            else:
-                yield from expressions.label_patterns(document, (*at, "labels"), part.get("labels"))
+        yield from check_one(document, (*ROOT, index), check, documents)
+
+
+def check_one(
+    document: Document, path: Path, check: Mapping[str, Any], documents: Sequence[Document]
+) -> Iterator[Finding]:
+    """Yields what is wrong with the expressions of one raw check, which is at `path`."""
+    for name in ("prometheus", "web", "external", "replay", "series"):
+        part = check.get(name)
+        if not isinstance(part, dict):
+            continue
+        at = (*path, name)
+        if name == "prometheus":
+            for field in ("query", "samplesQuery"):
+                yield from expressions.promql(document, (*at, field), part.get(field))
+        elif name == "web":
+            for field in ("url", "body"):
+                yield from expressions.template(document, (*at, field), part.get(field))
+            for field in ("path", "samplesPath"):
+                yield from expressions.json_path(document, (*at, field), part.get(field))
+        elif name == "external":
+            selector = part.get("selector")
+            for label, value in (selector if isinstance(selector, dict) else {}).items():
+                yield from expressions.template(document, (*at, "selector", label), value)
+        elif name == "replay":
+            yield from expressions.json_path(document, (*at, "json"), part.get("json"))
+            if isinstance(part.get("requests"), dict):
+                source = part["requests"]
+                yield from config_map(document, (*at, "requests"), source, documents)
+        else:
+            yield from expressions.label_patterns(document, (*at, "labels"), part.get("labels"))
 
 
 def check_measures(
-    document: Document, spec: Spec, server: Mapping[str, Any] | None
+    document: Document,
+    checks: Iterable[tuple[Path, Check]],
+    server: Mapping[str, Any] | None,
 ) -> Iterator[Finding]:
-    """Yields checks that can never pass, or never fail, on `server`. Needs a valid spec."""
-    analysis = spec.rollout.analysis if spec.rollout else None
-    for index, check in enumerate(analysis.checks if analysis else ()):
-        path = (*ROOT, index)
+    """Yields those of `checks` that can never pass, or never fail, on `server`; each has the path
+    of its finding. Needs a valid spec."""
+    for path, check in checks:
         yield from _bounds(document, path, check)
         if server is None:
             continue
@@ -73,6 +80,13 @@ def check_measures(
         if check.replay and not check.replay.path and not server.get("predictPath"):
             text = "The runtime has no predictPath: set replay.path."
             yield document.finding((*path, "replay", "path"), text, REPLAY)
+
+
+def own_checks(spec: Spec) -> Iterator[tuple[Path, Check]]:
+    """Yields the checks of a spec that are not those of a template, each with its path."""
+    analysis = spec.rollout.analysis if spec.rollout else None
+    for index, check in enumerate((analysis.checks if analysis else None) or ()):
+        yield (*ROOT, index), check
 
 
 def _bounds(document: Document, path: Path, check: Check) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from canarium.api.model_gate import MODEL_GATE
 from canarium.api.runtime import CLUSTER, NAMESPACED
 from canarium_cli.lint import (
     analysis,
+    check_templates,
     expressions,
     runtimes,
     samples,
@@ -67,6 +68,9 @@ def _findings(
     yield from structure.check(document)
     if document.kind == MODEL_GATE:
         return
+    if check_templates.is_template(document.kind):
+        yield from check_templates.check_template(document, documents)
+        return
     if document.kind in (NAMESPACED, CLUSTER):
         yield from runtimes.check_templates(document)
         metrics = document.spec.get("metrics")
@@ -88,11 +92,14 @@ def _model(
     yield from analysis.check_expressions(document, documents)
     if spec is None:
         return
-    yield from analysis.check_measures(document, spec, server)
+    budget = (server or {}).get("startupBudget")
+    settings = effective_spec(spec, seconds(budget) if budget else None)
+    yield from check_templates.check_uses(document, settings.analysis, documents)
+    shared = check_templates.checks_of(document, settings.analysis, documents)
+    yield from analysis.check_measures(document, [*analysis.own_checks(spec), *shared], server)
     if rps is not None:
-        budget = (server or {}).get("startupBudget")
-        settings = effective_spec(spec, seconds(budget) if budget else None)
-        yield from samples.check(document, settings, rps)
+        complete = check_templates.completed(document, settings, documents)
+        yield from samples.check(document, complete, rps)
 
 
 def _valid(document: Document) -> Spec | None:

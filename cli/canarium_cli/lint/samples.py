@@ -35,7 +35,9 @@ def check(document: Document, settings: EffectiveSpec, rps: float) -> Iterator[F
         for index, one in enumerate(analysis.checks):
             if _counts_requests(one) and rps * seconds < one.min_samples:
                 yield document.finding(
-                    (*ROOT, index),
+                    ("spec", "rollout", "analysis", "templates")
+                    if one.template
+                    else (*ROOT, index),
                     f"Check {one.name} needs {one.min_samples} samples, and the bake has at most "
                     f"{rps * seconds:.0f} in {seconds:g} s at {rps:g} requests per second: it is "
                     "not judged during the bake.",

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from canarium.api import check_template
 from canarium.api.crd import kinds
 from canarium.api.model_deployment import Spec
 from canarium.api.model_gate import MODEL_GATE, ModelGateSpec
@@ -24,6 +25,8 @@ MODELS: Mapping[str, type[BaseModel]] = {
     NAMESPACED: RuntimeSpec,
     CLUSTER: RuntimeSpec,
     MODEL_GATE: ModelGateSpec,
+    check_template.NAMESPACED: check_template.CheckTemplateSpec,
+    check_template.CLUSTER: check_template.CheckTemplateSpec,
 }
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 

@@ -54,7 +54,8 @@ def lint_command(
     if not checked and not findings:
         raise usage(
             f"{' '.join(files)}: no objects of Canarium. Name a file with a ModelDeployment, a "
-            "ModelRuntime, a ClusterModelRuntime or a ModelGate."
+            "ModelRuntime, a ClusterModelRuntime, a ModelGate, a CheckTemplate or a "
+            "ClusterCheckTemplate."
         )
     if output == "json":
         write_json({"objects": len(checked), "findings": [asdict(x) for x in findings]})

@@ -75,6 +75,12 @@ def plan_command(
             require_known_spec(live.model)
         before = live.model["spec"] if live.model else None
     plan = _plan(selected.model.body, selected.documents, before, live, connection)
+    if plan["pods"]:
+        from canarium_cli.planning.templates import templates
+
+        kubectl = connection.kubectl if server else None
+        uses = templates(selected.model, selected.documents, kubectl)
+        plan["checkTemplates"] = [asdict(one) for one in uses]
     if output == "json":
         write_json(plan)
     else:
@@ -133,6 +139,7 @@ def _plan(
         "rolloutInProgress": asdict(under_way) if under_way else None,
         "deadlines": _deadlines(spec, runtime) if rollout else None,
         "gates": _gates(spec) if rollout else [],
+        "checkTemplates": [],
         "changes": [asdict(change) for change in listed_changes],
         "objects": [asdict(write) for write in listed]
         if rollout
@@ -244,12 +251,25 @@ def _lines(plan: Plan) -> Iterator[Line]:
         weight = "" if gate["weight"] is None else f" {gate['weight']}"
         text = f"Waits at gate {gate['name']} ({gate['kind']}) before {gate['before']}{weight}."
         yield line(Span(text, Style.WARNING))
+    for template in plan["checkTemplates"]:
+        yield _template_line(template)
     if plan["cluster"]:
         yield line()
         for verdict in plan["cluster"]:
             style = Style.GOOD if verdict["ok"] else Style.BAD
             mark = "✔" if verdict["ok"] else "✖"
             yield line(Span(f"{mark} {verdict['check']}: ", style), verdict["message"])
+
+
+def _template_line(planned: Mapping[str, Any]) -> Line:
+    """Returns which checks of a template judge the rollout."""
+    title = planned["template"]
+    if planned["fault"]:
+        return line(Span(f"Waits for checks: {planned['fault']}.", Style.WARNING))
+    if planned["checks"] is None:
+        text = f"Judged by {title}, which is not in the file and was not read (--server)."
+        return line(Span(text, Style.MUTED))
+    return line(Span(f"Judged by {title}: {', '.join(planned['checks'])}.", Style.MUTED))
 
 
 def _in_progress(current: Mapping[str, Any], revision: Mapping[str, Any]) -> str:

@@ -59,11 +59,13 @@ def simulate_command(
 
     Needs no cluster. Smoke tests pass, checks have enough samples and pass, a pod takes 20 s to
     become ready, manual pauses are promoted and gates pass at once, unless an option changes that.
+    Templates of checks are those of the file; others are taken to exist.
     """
     from canarium.api.effective_spec import effective_spec
     from canarium.api.model_deployment import Spec
     from canarium.simulation.rollout import simulate as simulated
     from canarium.simulation.scenario import Scenario
+    from canarium_cli.lint.check_templates import completed, of_model
     from canarium_cli.lint.runtimes import server
     from canarium_cli.manifests.chosen import chosen
     from canarium_cli.planning.progress import resolved
@@ -73,11 +75,14 @@ def simulate_command(
     rendered, _ = server(model, selected.documents)
     runtime = resolved(rendered)
     settings = effective_spec(Spec.model_validate(model.spec), runtime.startup_budget)
+    templates = of_model(model, settings.analysis, selected.documents)
+    settings = completed(model, settings, selected.documents)
     scenario = Scenario(
         startup=20.0 if slow_start is None else slow_start,
         **_failure(fail_at, failing, settings),
         traffic=not no_traffic,
         first=first,
+        check_templates=templates,
     )
     moments = simulated(model.spec, scenario, runtime).moments
     if output == "json":

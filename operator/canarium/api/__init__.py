@@ -2,8 +2,9 @@
 
 Reading order: `model_deployment` (the spec, part by part), `status` (what the operator stores and
 people read), `runtime` (ModelRuntime and ClusterModelRuntime), `model_gate` (ModelGate),
-`effective_spec` (the spec with its defaults, which is all that decisions read), `reasons` (every
-condition type and reason, with its meaning).
+`check_template` (CheckTemplate and ClusterCheckTemplate), `effective_spec` (the spec with its
+defaults, which is all that decisions read), `reasons` (every condition type and reason, with its
+meaning).
 
 Invariants:
 

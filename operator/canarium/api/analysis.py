@@ -14,6 +14,8 @@ from canarium.api.smoke_tests import ConfigMapKey, Decimal, JsonPath
 Amount = Annotated[
     str, Field(max_length=32, pattern=r"^-?[0-9]+(\.[0-9]+)?([eE]-?[0-9]+)?(%|ms|s)?$")
 ]
+#: Maximum number of checks of a model, those of templates included.
+MAX_CHECKS = 16
 Samples = Annotated[int, Field(ge=1, le=10_000_000)]
 Looks = Annotated[int, Field(ge=0, le=10_000)]
 
@@ -251,6 +253,23 @@ class Check(Part):
     )
 
 
+class TemplateUse(Part):
+    """A template whose checks judge the model."""
+
+    name: str = Field(max_length=63, min_length=1, description="Name of the template.")
+    kind: Literal["CheckTemplate", "ClusterCheckTemplate"] | None = Field(
+        None,
+        description="CheckTemplate (default): a template in the namespace of the model. "
+        "ClusterCheckTemplate: one for all namespaces.",
+    )
+    args: dict[str, Annotated[str, Field(max_length=1024)]] | None = Field(
+        None,
+        max_length=16,
+        description="Values of the template's arguments, without quotes, backslashes, braces and "
+        "control characters.",
+    )
+
+
 class Analysis(Part):
     """How a version is judged while it receives traffic.
 
@@ -258,11 +277,28 @@ class Analysis(Part):
     effective. A failed check rolls the version back at once, also during the bake.
     """
 
-    checks: Annotated[
-        list[Check], Field(min_length=1, max_length=16, json_schema_extra={
-            "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"],
-        })
-    ] = Field(description="Values to measure, with their bounds.")  # fmt: skip
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            ("has(self.checks) || has(self.templates)", "set checks, templates or both", ".checks"),
+        )
+    )
+
+    checks: list[Check] | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_CHECKS,
+        description="Values to measure, with their bounds.",
+        json_schema_extra=NAMED,
+    )
+    templates: list[TemplateUse] | None = Field(
+        None,
+        min_length=1,
+        max_length=8,
+        description="Templates with further checks, by names that differ; all checks together have "
+        "different names and are at most 16. A version is judged by the templates as they are when "
+        "its rollout starts.",
+        json_schema_extra=NAMED,
+    )
     interval: Duration | None = Field(
         None, description="Time between two evaluations. Default: 15s, at least 1s."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from canarium import GROUP, KIND
+from canarium.api import check_template
 from canarium.api.columns import MODEL_COLUMNS
 from canarium.api.model_deployment import Spec
 from canarium.api.model_gate import MODEL_GATE, ModelGateSpec
@@ -15,7 +16,12 @@ from canarium.api.status import Status
 
 def kinds() -> list[dict[str, Any]]:
     """Returns the CustomResourceDefinitions, in the order in which they are documented."""
-    return [_deployment(), *(_runtime(kind) for kind in (NAMESPACED, CLUSTER)), _model_gate()]
+    return [
+        _deployment(),
+        *(_runtime(kind) for kind in (NAMESPACED, CLUSTER)),
+        _model_gate(),
+        *(_check_template(kind) for kind in (check_template.NAMESPACED, check_template.CLUSTER)),
+    ]
 
 
 def _deployment() -> dict[str, Any]:
@@ -106,6 +112,34 @@ def _model_gate() -> dict[str, Any]:
         _column("Age", ".metadata.creationTimestamp", "date"),
     ]
     return _definition(MODEL_GATE, "Namespaced", ["mgate"], schema, columns, {})
+
+
+def _check_template(kind: str) -> dict[str, Any]:
+    name = {
+        "type": "string",
+        "description": "At most 63 characters: models name it in spec.rollout.analysis.templates.",
+        "maxLength": 63,
+    }
+    is_namespaced = kind == check_template.NAMESPACED
+    where = "of its namespace" if is_namespaced else "of the whole cluster"
+    schema = {
+        "type": "object",
+        "description": f"Checks of new versions, for the models {where}.",
+        "required": ["spec"],
+        "properties": {
+            **_head(name),
+            "spec": {
+                **structural(check_template.CheckTemplateSpec),
+                "description": "Arguments and checks.",
+            },
+        },
+    }
+    columns = [
+        _column("Description", ".spec.description"),
+        _column("Age", ".metadata.creationTimestamp", "date"),
+    ]
+    scope, short = ("Namespaced", "ctmpl") if is_namespaced else ("Cluster", "cctmpl")
+    return _definition(kind, scope, [short], schema, columns, {})
 
 
 def _definition(

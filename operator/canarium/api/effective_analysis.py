@@ -74,11 +74,42 @@ class EffectiveCheck:
     insufficient_limit: int
     #: Seconds that its request may take.
     timeout: float
+    #: Kind and name of its template; None: it is in the spec.
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDefaults:
+    """What applies to checks that do not set it themselves."""
+
+    min_samples: int = 100
+    confidence: float = 0.99
+    on_failure: str = "RollBack"
+    failure_limit: int = 0
+    error_limit: int | None = None
+    insufficient_limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateReference:
+    """A template and the arguments of its use, sorted by their names."""
+
+    kind: str
+    name: str
+    args: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Kind and name."""
+        return f"{self.kind}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveAnalysis:
-    """How versions are judged while they have traffic. Times are in seconds."""
+    """How versions are judged while they have traffic. Times are in seconds.
+
+    `checks` are those of the spec; `core.facts.check_templates` adds those of `templates`.
+    """
 
     interval: float
     window: float
@@ -86,17 +117,34 @@ class EffectiveAnalysis:
     start_weight: int
     during_bake: bool
     checks: tuple[EffectiveCheck, ...]
+    templates: tuple[TemplateReference, ...] = ()
+    defaults: CheckDefaults = CheckDefaults()
 
 
 def effective_analysis(analysis: Analysis) -> EffectiveAnalysis:
     """Returns `analysis` with its defaults."""
+    defaults = CheckDefaults(
+        min_samples=analysis.min_samples or 100,
+        confidence=float(analysis.confidence or "0.99"),
+        on_failure=analysis.on_failure or "RollBack",
+        failure_limit=analysis.failure_limit or 0,
+        error_limit=analysis.error_limit,
+        insufficient_limit=analysis.insufficient_limit or 0,
+    )
     return EffectiveAnalysis(
         interval=max(1.0, seconds(analysis.interval) if analysis.interval else INTERVAL),
         window=seconds(analysis.window or "5m"),
         on_insufficient=analysis.on_insufficient_data or HOLD,
         start_weight=analysis.start_weight or 1,
         during_bake=analysis.during_bake is not False,
-        checks=tuple(_check(analysis, check) for check in analysis.checks),
+        checks=tuple(effective_check(check, defaults) for check in analysis.checks or ()),
+        templates=tuple(
+            TemplateReference(
+                use.kind or "CheckTemplate", use.name, tuple(sorted((use.args or {}).items()))
+            )
+            for use in analysis.templates or ()
+        ),
+        defaults=defaults,
     )
 
 
@@ -105,7 +153,10 @@ def request_timeout(text: str | None) -> float:
     return seconds(text) if text else _TIMEOUT
 
 
-def _check(analysis: Analysis, check: Check) -> EffectiveCheck:
+def effective_check(
+    check: Check, defaults: CheckDefaults, template: str | None = None
+) -> EffectiveCheck:
+    """Returns `check` with its defaults; `template` is the kind and name of its template."""
     query = check.prometheus or check.web or check.external or check.replay
     return EffectiveCheck(
         name=check.name,
@@ -119,13 +170,14 @@ def _check(analysis: Analysis, check: Check) -> EffectiveCheck:
         minimum=amount(check.min) if check.min else None,
         max_ratio=float(check.max_ratio_to_stable) if check.max_ratio_to_stable else None,
         min_ratio=float(check.min_ratio_to_stable) if check.min_ratio_to_stable else None,
-        min_samples=check.min_samples or analysis.min_samples or 100,
-        confidence=float(analysis.confidence or "0.99"),
-        on_failure=check.on_failure or analysis.on_failure or "RollBack",
-        failure_limit=_either(check.failure_limit, analysis.failure_limit) or 0,
-        error_limit=_either(check.error_limit, analysis.error_limit),
-        insufficient_limit=_either(check.insufficient_limit, analysis.insufficient_limit) or 0,
+        min_samples=check.min_samples or defaults.min_samples,
+        confidence=defaults.confidence,
+        on_failure=check.on_failure or defaults.on_failure,
+        failure_limit=_either(check.failure_limit, defaults.failure_limit) or 0,
+        error_limit=_either(check.error_limit, defaults.error_limit),
+        insufficient_limit=_either(check.insufficient_limit, defaults.insufficient_limit) or 0,
         timeout=request_timeout(query.timeout if query else None),
+        template=template,
     )
 
 

@@ -58,6 +58,7 @@ def statement(
         "stored": meta.get("creationTimestamp"),
         "served": [period_to_json(period) for period in periods],
         "gates": _json(notes.get("gates")),
+        "checkTemplates": _json(notes.get("check-templates")),
         "outcomes": [o for o in reversed(outcomes) if o["revision"] == revision],
         **verdict,
     }

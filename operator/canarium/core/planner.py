@@ -16,6 +16,7 @@ from canarium.api.states import CommandOutcome, Phase
 from canarium.api.status import Status
 from canarium.core.bookkeeping import training_run
 from canarium.core.bookkeeping.adoption import adoption
+from canarium.core.bookkeeping.check_templates import recorded_checks
 from canarium.core.bookkeeping.disruption_budgets import disruption_budgets
 from canarium.core.bookkeeping.gate_jobs import gate_jobs, gate_jobs_recheck, wanted_reports
 from canarium.core.bookkeeping.gates import (
@@ -140,6 +141,7 @@ def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
     sizes = scaling(ctx, result)
     return (
         *renumbering(ctx),
+        *recorded_checks(ctx, result),
         *recorded_gates(ctx, result),
         # Pins first: later writes may start a pod that reads them.
         *pinning(ctx),

@@ -73,6 +73,7 @@ class Engine:
             claims=self.store.claims,
             budgets=self.store.budgets,
             model_gates=self.store.model_gates,
+            check_templates=self.store.check_templates,
         )
         self.store.wants = self.informers.want
         self.signals = SignalMonitor(

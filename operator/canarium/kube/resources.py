@@ -59,5 +59,9 @@ RUNTIMES = Resource("canarium.dev", "v1alpha1", "modelruntimes", "ModelRuntime")
 CLUSTER_RUNTIMES = Resource(
     "canarium.dev", "v1alpha1", "clustermodelruntimes", "ClusterModelRuntime"
 )
+CHECK_TEMPLATES = Resource("canarium.dev", "v1alpha1", "checktemplates", "CheckTemplate")
+CLUSTER_CHECK_TEMPLATES = Resource(
+    "canarium.dev", "v1alpha1", "clusterchecktemplates", "ClusterCheckTemplate"
+)
 MODEL_GATES = Resource("canarium.dev", "v1alpha1", "modelgates", "ModelGate")
 MODELS = Resource("canarium.dev", "v1alpha1", "modeldeployments", "ModelDeployment")

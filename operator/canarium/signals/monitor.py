@@ -220,6 +220,8 @@ class SignalMonitor:
                 target = self._target(key)
                 if target is None or target.analysis is None:
                     return
+                target = target.judging(watch.revision)
+                assert target.analysis is not None
                 interval = target.analysis.interval
                 now = self._timing.now()
                 if first:

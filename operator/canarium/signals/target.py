@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from canarium.api.effective_analysis import EffectiveAnalysis
 from canarium.api.effective_metrics import EffectiveMetrics, effective_metrics
+from canarium.core.facts.check_templates import templates_from_json, with_templates
 from canarium.signals.smoke import Target
 
 
@@ -37,9 +38,18 @@ class AnalysisTarget:
     namespace: str
     model: str
     analysis: EffectiveAnalysis | None
+    #: Templates on the record of each revision (JSON, see `core.facts.check_templates`).
+    templates: dict[str, str] = field(default_factory=dict)
     servers: dict[str, ModelServer] = field(default_factory=dict)
     pods: dict[str, tuple[ServingPod, ...]] = field(default_factory=dict)
     standing: frozenset[str] = frozenset()
+
+    def judging(self, revision: str) -> AnalysisTarget:
+        """Returns this target with the checks that judge `revision`."""
+        if self.analysis is None or not self.analysis.templates:
+            return self
+        recorded = templates_from_json(self.templates.get(revision))
+        return replace(self, analysis=with_templates(self.analysis, recorded))
 
     def server(self, revision: str) -> ModelServer:
         return self.servers.get(revision, ModelServer())

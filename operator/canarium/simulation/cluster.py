@@ -16,6 +16,7 @@ from typing import Any, Self
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.core.decision import plan as p
+from canarium.core.facts.check_templates import ANNOTATION
 from canarium.core.facts.gate_jobs import GateJob, GateService
 from canarium.core.facts.gateways import Backend, Route
 from canarium.core.facts.observed import Autoscaler, Deployment, DisruptionBudget, Service
@@ -160,6 +161,7 @@ class Cluster(Kubernetes):
                         images=dict(facts).get("images", r.images),
                         failure=dict(facts).get("failure", r.failure),
                         gates=dict(facts).get("gates", r.gates),
+                        check_templates=dict(facts).get(ANNOTATION, r.check_templates),
                         commands=tuple(dict(facts).get("commands", "").split(","))
                         if "commands" in dict(facts)
                         else r.commands,

@@ -15,6 +15,7 @@ from typing import Any, Literal, Self
 from canarium.api.status import Status
 from canarium.core.decision import plan as p
 from canarium.core.evidence.verdict import Evidence
+from canarium.core.facts.check_templates import CheckTemplate
 from canarium.core.facts.gate_answers import AnswerState, GateAnswer
 from canarium.core.facts.gate_jobs import GateJob, GateService, JobOutcome, JobReport, JobRequest
 from canarium.core.facts.gateways import Backend, Gateway, Listener, Route, RouteConflict
@@ -108,6 +109,8 @@ class Kubernetes:
     started_jobs: list[p.CreateGateJob] = field(default_factory=list)
     #: ModelGates by name, with their Job (JSON).
     model_gates: dict[str, str] = field(default_factory=dict)
+    #: Templates of checks: by kind and name, their spec.
+    check_templates: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     #: Whether its last two answers agree.
     confirmed: bool = True
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
@@ -203,6 +206,10 @@ class Kubernetes:
             gate_answers=self._gate_answers(),
             gate_jobs=tuple(self.gate_jobs.values()),
             model_gates=tuple(self.model_gates.items()),
+            check_templates=tuple(
+                CheckTemplate(kind, name, json.dumps(spec, sort_keys=True))
+                for (kind, name), spec in self.check_templates.items()
+            ),
             gate_services=tuple(self.gate_services.values()),
             job_reports=tuple(filter(None, map(self._job_report, self.requests.jobs))),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 #: Label of the version that serves before the rollout.
@@ -32,6 +32,9 @@ class Scenario:
     #: it is promoted, and the version before it is still warm.
     running: Mapping[str, Any] | None = None
     running_weight: int = 0
+
+    #: Specs of templates of checks, by kind and name. Others that a model uses have one check.
+    check_templates: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def server_fails(self) -> bool:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from canarium.api.effective_analysis import EffectiveAnalysis, EffectiveCheck
+from typing import Any
+
+from canarium.api.effective_analysis import (
+    EffectiveAnalysis,
+    EffectiveCheck,
+    TemplateReference,
+)
 from canarium.api.reasons import CheckReason
 from canarium.api.states import GateKind, GateState, Phase
 from canarium.core.evidence.verdict import (
@@ -13,6 +19,7 @@ from canarium.core.evidence.verdict import (
     Verdict,
     weigh,
 )
+from canarium.core.facts.check_templates import templates_from_json, with_templates
 from canarium.core.facts.gate_answers import AnswerState
 from canarium.core.facts.gate_jobs import JobOutcome
 from canarium.core.facts.observed import SmokeReport
@@ -32,6 +39,10 @@ class Signals:
         """Answers what the last decision asks for; `analysis` is that of the spec in effect."""
         cluster, requests = self._cluster, self._cluster.requests
         self._pass_gates()
+        for reference in analysis.templates if analysis else ():
+            key = (reference.kind, reference.name)
+            known = self._scenario.check_templates.get(key) or _stand_in(reference)
+            cluster.check_templates.setdefault(key, dict(known))
         if requests.smoke:
             cluster.smoke = self._smoke_report(requests.smoke)
         if requests.analysis is None or analysis is None:
@@ -39,6 +50,9 @@ class Signals:
         if cluster.now < self.next_evaluation(analysis):
             return
         self._measured_at = cluster.now
+        record = cluster.observed().record(requests.analysis.revision)
+        recorded = templates_from_json(record.check_templates if record else None)
+        analysis = with_templates(analysis, recorded)
         evaluations = []
         for check in analysis.checks:
             finding = self._finding(check)
@@ -105,3 +119,13 @@ class Signals:
             samples=float(check.min_samples * self._scenario.traffic),
             on_failure=OnFailure(check.on_failure),
         )
+
+
+def _stand_in(reference: TemplateReference) -> dict[str, Any]:
+    """Returns the spec of a template that is not known: it takes the arguments, and has one
+    check."""
+    name = f"of-{reference.name.replace('.', '-')}"[:63].rstrip("-")
+    return {
+        "args": [{"name": argument} for argument, _ in reference.args],
+        "checks": [{"name": name, "metric": "ErrorRate", "max": "100%"}],
+    }

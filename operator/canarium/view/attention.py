@@ -24,6 +24,7 @@ _BLOCKED = (
     HoldReason.WRITE_REFUSED,
     HoldReason.PODS_UNREACHABLE,
     HoldReason.GATE_UNAVAILABLE,
+    HoldReason.ANALYSIS_NOT_READY,
     HoldReason.INSUFFICIENT_DATA,
 )
 _FAILED = (Phase.FAILED, Phase.INVALID, Phase.ROLLING_BACK, Phase.ROLLED_BACK)

@@ -22,6 +22,7 @@ from canarium.api.gates import WebGate
 from canarium.api.route_kind import HTTP_ROUTE, VIRTUAL_SERVICE, RouteKind
 from canarium.api.smoke_tests import JsonExpectation
 from canarium.api.status import Status
+from canarium.core.facts.check_templates import CheckTemplate
 from canarium.core.facts.observed import Observed, ResolvedRuntime
 from canarium.core.facts.revision import digest_v1, identity_v1, new_record
 from canarium.core.times import stamp
@@ -47,6 +48,7 @@ SPECS = tuple(
             ]
         },
         {"analysis": {"checks": [{"name": "e", "metric": "ErrorRate", "max": "1%"}]}},
+        {"analysis": {"templates": [{"name": "a"}, {"name": "b", "args": {"max": "1%"}}]}},
     )
     for more in ({}, {"paused": True}, {"scaling": {"minReplicas": 2, "maxReplicas": 5}})
 )
@@ -85,6 +87,12 @@ _POOLS: dict[str, tuple[Any, ...]] = {
             )
             for result in ("null", '"Passed"', '"Rejected"')
         ),
+        "not json",
+    ),
+    "check_templates": (
+        '[{"kind": "CheckTemplate", "name": "a", "args": {}, "checks": '
+        '[{"name": "e", "metric": "ErrorRate", "max": "1%"}]}]',
+        '[{"kind": "CheckTemplate", "name": 1}, 2]',
         "not json",
     ),
     "pause": ("Manual", "0s", "10s"),
@@ -135,6 +143,13 @@ _HIDING = {
     "route_api_error": None,
 }
 _HIDDEN = 0.1
+_TEMPLATES = (
+    '{"checks": [{"name": "e", "metric": "ErrorRate", "max": "1%"}]}',
+    '{"args": [{"name": "max"}], "checks": [{"name": "f", "metric": "ErrorRate", "max": '
+    '"{{ args.max }}"}]}',
+    '{"checks": 1}',
+    "not json",
+)
 _TEXT = ("", "x", "2026-01-01T00:00:00Z")
 _COMMANDS = (
     "promote",
@@ -210,6 +225,8 @@ class Anything:
         if kind is WebGate:
             condition = self._one((None, JsonExpectation(path="$.approved")))
             return WebGate(url="https://gate.test/", interval="1m", condition=condition)
+        if kind is CheckTemplate:
+            return CheckTemplate("CheckTemplate", self._one(("a", "b")), self._one(_TEMPLATES))
         if dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel):
             hints = _hints(kind)
             names = (

@@ -195,6 +195,36 @@ class ConditionReason(Reason):
         "Keeps the weight when the gate is reached; runs the Job once the ModelGate exists.",
         "Create the ModelGate, or correct the name.",
     )
+    CHECK_TEMPLATE_NOT_FOUND = (
+        "CheckTemplateNotFound",
+        "`AnalysisReady`: a template that `analysis.templates` names does not exist.",
+        "Keeps the weight; continues once the template exists.",
+        "Create the CheckTemplate or ClusterCheckTemplate, or correct name and kind.",
+    )
+    INVALID_CHECK_TEMPLATE = (
+        "InvalidCheckTemplate",
+        "`AnalysisReady`: a template of `analysis.templates` cannot be used with any arguments.",
+        "Keeps the weight; continues once the template is corrected.",
+        "Correct the template that the message names.",
+    )
+    INVALID_ARGUMENTS = (
+        "InvalidArguments",
+        "`AnalysisReady`: an argument of a template is missing, unknown, or makes a check invalid.",
+        "Keeps the weight; continues once the argument or the template is corrected.",
+        "Correct `args` of the template that the message names.",
+    )
+    DUPLICATE_CHECK = (
+        "DuplicateCheck",
+        "`AnalysisReady`: two checks of the model have the same name.",
+        "Keeps the weight, and evaluates the first of the two.",
+        "Rename or remove one of the two checks that the message names.",
+    )
+    TOO_MANY_CHECKS = (
+        "TooManyChecks",
+        "`AnalysisReady`: the model and its templates have more checks than are evaluated.",
+        "Keeps the weight, and evaluates as many as it can.",
+        "Remove checks or templates.",
+    )
     CLUSTER_NAME_MISSING = (
         "ClusterNameMissing",
         "`RegistryTagged`: `spec.model.writeBack` is set, and the operator has no name for its "

@@ -102,6 +102,12 @@ class HoldReason(Reason):
         "Keeps the weight.",
         "To continue, annotate `canarium.dev/promote`.",
     )
+    ANALYSIS_NOT_READY = (
+        "AnalysisNotReady",
+        "Checks of the analysis are missing: a template does not exist, or cannot be used.",
+        "Keeps the weight, and still evaluates the other checks.",
+        "Correct what the condition `AnalysisReady` names.",
+    )
     INSUFFICIENT_DATA = (
         "InsufficientData",
         "A check has too few observations to decide.",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from canarium.api.reasons import CheckReason, RefusalReason
 from canarium.core.evidence.verdict import Evidence
+from canarium.core.facts.check_templates import CheckTemplate
 from canarium.core.facts.gate_answers import GateAnswer
 from canarium.core.facts.gate_jobs import GATE_SERVICE, GateJob, GateService, JobReport
 from canarium.core.facts.gateways import Backend, Gateway, Route, RouteConflict
@@ -242,6 +243,8 @@ class Observed:
     job_reports: tuple[JobReport, ...] = ()
     #: ModelGates that the spec names and that exist, with their Job (JSON).
     model_gates: tuple[tuple[str, str], ...] = ()
+    #: Templates of checks that the spec names and that exist.
+    check_templates: tuple[CheckTemplate, ...] = ()
     #: Result of the target's smoke tests; None until they have finished.
     smoke: SmokeReport | None = None
     #: Latest analysis result for the revision under analysis.

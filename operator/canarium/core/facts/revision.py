@@ -68,6 +68,8 @@ class Record:
     images: str | None = None
     #: Gates that have started to wait for it, and their results (JSON, see `core.facts.gates`).
     gates: str | None = None
+    #: Templates whose checks judge it (JSON, see `core.facts.check_templates`).
+    check_templates: str | None = None
     uri: str | None = None
     #: What `uri` stood for when the record was stored, if it moves (R26), and the digest of the
     #: identity without it.

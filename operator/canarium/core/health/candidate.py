@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from canarium.api.reasons import FailureReason
 from canarium.api.server import FETCH_CONTAINER
+from canarium.core.context.check_templates import missing_checks
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import ends_downtime, last_ready, ready_by
 from canarium.core.context.gates import holding
@@ -67,7 +68,8 @@ def at_full_capacity(ctx: RolloutContext) -> bool:
     if ctx.target == ctx.stable:
         return ctx.observed.ready(ctx.target) > 0
     step = next_step(ctx)
-    if ctx.progress.weight and current_step(ctx) is None and holding(ctx, step):
+    is_held = bool(holding(ctx, step)) or missing_checks(ctx) is not None
+    if ctx.progress.weight and current_step(ctx) is None and is_held:
         return True
     return step is not None and 0 < step.weight <= ctx.progress.weight
 

@@ -11,6 +11,7 @@ from canarium.api.reasons import (
     HoldReason,
 )
 from canarium.api.status import AnalysisStatus, CheckEvaluation, CheckStatus
+from canarium.core.context.check_templates import template_checks
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.position import analysis_of
 from canarium.core.decision.plan import Event
@@ -252,10 +253,18 @@ _EVENTS = {
 }
 
 
-def spec_fault(analysis: AnalysisStatus | None) -> tuple[str, str] | None:
+def spec_fault(ctx: RolloutContext, analysis: AnalysisStatus | None) -> tuple[str, str] | None:
     """Returns reason and text of the first check that the spec makes impossible; None without
     one."""
     for check in analysis.checks if analysis else ():
         if check.reason in SPEC_AT_FAULT:
-            return check.reason, f"spec.rollout.analysis.checks[{check.name}]: {check.message}"
+            return check.reason, f"{_field(ctx, check.name)}: {check.message}"
     return None
+
+
+def _field(ctx: RolloutContext, check: str) -> str:
+    """Returns where the spec has a check: as its own, or as one of a template."""
+    for one in template_checks(ctx).templates:
+        if any(each.name == check for each in one.checks):
+            return f"spec.rollout.analysis.templates[{one.reference.name}]: check {check}"
+    return f"spec.rollout.analysis.checks[{check}]"

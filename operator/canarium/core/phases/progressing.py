@@ -18,7 +18,9 @@ from dataclasses import replace
 from canarium.api.effective_spec import Step
 from canarium.api.reasons import EventReason, HoldReason, OutcomeReason
 from canarium.api.states import OutcomeKind, Phase
+from canarium.core.context.check_templates import Missing
 from canarium.core.context.context import RolloutContext
+from canarium.core.context.gates import Gate
 from canarium.core.context.live_traffic import is_answered
 from canarium.core.context.naming import describe
 from canarium.core.context.position import granted, refreshed, released
@@ -33,6 +35,7 @@ from canarium.core.health.candidate import judge_candidate
 from canarium.core.health.cause import Cause
 from canarium.core.health.gate_results import rejection
 from canarium.core.outcomes.records import command_cause, history_entry
+from canarium.core.phases.check_waits import missing_for_move, waiting_for_checks
 from canarium.core.phases.creating import create_candidate, makes_room, scale_down_stable
 from canarium.core.phases.deployments import startable_replicas, store_revision
 from canarium.core.phases.gate_waits import holding_move, waiting_for_gates
@@ -123,18 +126,19 @@ def _raise_weight(
     if ctx.stable_grace_is_over:
         need = max(need, ctx.traffic.pods_needed(100, ctx.stable_replicas))
     frozen = ctx.pause is not None and _rises(ctx, step, deployment, need)
-    held = holding_move(ctx)
+    held, missing = holding_move(ctx), missing_for_move(ctx)
     # Before its first traffic, pods start and smoke tests run: a gate decides about what is ready.
-    kept = bool(held) and (ctx.progress.pause is not None or ctx.candidate_has_traffic)
+    waits = bool(held or missing)
+    kept = waits and (ctx.progress.pause is not None or ctx.candidate_has_traffic)
     current = ctx.traffic.pods_needed(ctx.progress.weight, ctx.stable_replicas)
     base = base.also(*capacity.shrunk(ctx, current if frozen or kept else need))
     if not ctx.stable_grace_is_over:
         if frozen:
             return paused(ctx, base)
         if kept:
-            return waiting_for_gates(ctx, base, held)
+            return _waiting_to_move(ctx, base, held, missing)
     rises = step is not None and step.weight > ctx.progress.granted
-    if step and rises and not held and ctx.router.weight_follows_pods(ctx):
+    if step and rises and not waits and ctx.router.weight_follows_pods(ctx):
         # More pods raise the share, so the weight is recorded before they exist.
         ctx = replace(ctx, advanced_progress=granted(ctx, step, current_progress(ctx)))
         base = base.at(current_progress(ctx))
@@ -150,13 +154,22 @@ def _raise_weight(
     if frozen:
         # A pause holds steps but not a fix: the candidate serves and moves no further (R13, R16).
         return paused(ctx, base)
-    if held and ready and (ready >= need or down or kept):
-        return waiting_for_gates(ctx, base, held)
+    if waits and ready and (ready >= need or down or kept):
+        return _waiting_to_move(ctx, base, held, missing)
     if ready < need:
         return waiting_for_pods(ctx, base, step, need)
     if step is None:
         return _promote(ctx, base, deployment, need)
     return hold_step(ctx, base, step)
+
+
+def _waiting_to_move(
+    ctx: RolloutContext, base: PhaseResult, held: tuple[Gate, ...], missing: Missing | None
+) -> PhaseResult:
+    """Waits for gates, then for checks that are missing."""
+    if missing is None or held:
+        return waiting_for_gates(ctx, base, held)
+    return waiting_for_checks(ctx, base, missing)
 
 
 def _rises(ctx: RolloutContext, step: Step | None, deployment: Deployment, need: int) -> bool:

@@ -12,6 +12,7 @@ from canarium.api.effective_analysis import EffectiveAnalysis
 from canarium.api.effective_spec import Step
 from canarium.api.reasons import CheckReason, EventReason, FailureReason, HoldReason
 from canarium.api.status import Progress
+from canarium.core.context.check_templates import missing_checks
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.gates import holding
 from canarium.core.context.naming import describe
@@ -23,6 +24,7 @@ from canarium.core.evidence.verdict import Finding, Verdict
 from canarium.core.facts.grant import ELAPSED, INSUFFICIENT, PASSED, PROMOTE, PROMOTION
 from canarium.core.health import gates
 from canarium.core.messages import command_advice, sentences
+from canarium.core.phases.check_waits import without_checks
 from canarium.core.phases.rolling_back import roll_back
 from canarium.core.phases.waiting import (
     outlook,
@@ -121,12 +123,13 @@ def _await_evidence(
             threshold="command promote",
         )
     evidence = gates.step_evidence(ctx, parse(progress.step_start_time or stamp(ctx.now)))
-    if evidence and evidence.verdict is Verdict.PASS:
+    missing = missing_checks(ctx)
+    if evidence and evidence.verdict is Verdict.PASS and missing is None:
         return StepOver(progress, PASSED)
     open_check = evidence.open if evidence else None
     spent = bool(evidence and evidence.exhausted and evidence.at >= until)
     lenient = judging.on_insufficient == PROMOTE and progress.analysis in (None, PROMOTE)
-    if spent and open_check and lenient:
+    if spent and open_check and lenient and missing is None:
         text = sentences(
             f"revision {ctx.target} passes check {open_check.check} without enough data: "
             f"{open_check.message}",
@@ -138,6 +141,8 @@ def _await_evidence(
         return _frozen(ctx, base, step, evidence.frozen)
     if spent and open_check and _rolls_back(judging, open_check):
         return roll_back(ctx, base, gates.cause_of(FailureReason.INSUFFICIENT_DATA, open_check))
+    if missing:
+        return without_checks(ctx, base, _has(ctx, step), missing, f"it {onward}")
     return _wait_for_check(ctx, base, step, open_check, spent=spent)
 
 

@@ -42,6 +42,11 @@ def analysis_target(store: Store, key: Key) -> AnalysisTarget | None:
         namespace=key[0],
         model=key[1],
         analysis=settings.analysis,
+        templates={
+            c.fact.revision: c.fact.check_templates
+            for c in store.children(resources.RECORDS, key)
+            if c.fact.check_templates
+        },
         servers=_servers(store, key, parent.raw["spec"]),
         pods={revision: tuple(places) for revision, places in pods.items()},
         standing=frozenset(pod.name for pod in everyone if not pod.terminating),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from canarium.engine.cache.check_templates import CheckTemplates
 from canarium.engine.cache.disruption_budgets import DisruptionBudgets
 from canarium.engine.cache.gateways import Gateways
 from canarium.engine.cache.model_gates import ModelGates
@@ -46,6 +47,7 @@ class Informers:
         claims: Mapping[Resource, Cache[Any]] | None = None,
         budgets: DisruptionBudgets | None = None,
         model_gates: ModelGates | None = None,
+        check_templates: CheckTemplates | None = None,
     ) -> None:
         self._api = api
         self._caches = caches
@@ -59,8 +61,12 @@ class Informers:
         self._admins: dict[Resource, Cache[Any]] = {
             **(runtimes.caches if runtimes else {}),
             **(model_gates.caches if model_gates else {}),
+            **(check_templates.caches if check_templates else {}),
         }
-        self._cluster = runtimes.cluster_caches if runtimes else {}
+        self._cluster: dict[Resource, Cache[Any]] = {
+            **(runtimes.cluster_caches if runtimes else {}),
+            **(check_templates.cluster_caches if check_templates else {}),
+        }
         self._timing = timing or Timing()
         self._turn = asyncio.Semaphore(_PAGES)
         self._reflectors: dict[Namespace, list[Reflector]] = {}

@@ -13,7 +13,16 @@ from canarium.core.facts.gate_jobs import GateService
 from canarium.core.facts.gateways import Backend, Route, RouteConflict
 from canarium.core.facts.observed import BlockedDeletion, Observed, Orphan, ResolvedRuntime, Service
 from canarium.core.facts.pods import CREATING_REASONS, Pod
-from canarium.engine.cache import istio, model_deployments, model_gates, pods, projections, routes
+from canarium.engine.cache import (
+    check_templates,
+    istio,
+    model_deployments,
+    model_gates,
+    pods,
+    projections,
+    routes,
+)
+from canarium.engine.cache.check_templates import CheckTemplates
 from canarium.engine.cache.children import Child
 from canarium.engine.cache.disruption_budgets import DisruptionBudgets, OtherBudget, pod_labels
 from canarium.engine.cache.gateways import Gateways
@@ -60,6 +69,7 @@ class Store:
         }
         self.runtimes = Runtimes(self._runtime_changed)
         self.model_gates = ModelGates(self._model_gate_changed)
+        self.check_templates = CheckTemplates(self._check_template_changed)
         self.gateways = Gateways(self._gateway_changed)
         self.caches: dict[Resource, Cache[Child[Any]]] = {
             resource: Cache(project, self._indexer(resource))
@@ -110,6 +120,14 @@ class Store:
         for key, parent in self.parents.items.items():
             if key[0] == namespace and name in model_gates.names(parent.raw.get("spec") or {}):
                 self._wake(key, Urgency.CHANGE)
+
+    def _check_template_changed(self, kind: str, namespace: str, name: str) -> None:
+        """Wakes the models whose analysis names the template."""
+        for key, parent in self.parents.items.items():
+            if namespace in ("", key[0]):
+                named = check_templates.references(parent.raw.get("spec") or {})
+                if (kind, name) in named:
+                    self._wake(key, Urgency.CHANGE)
 
     def _gateway_changed(self, gateway: routes.CachedGateway | None) -> None:
         """Wakes the models that name the Gateway, or for a class any Gateway."""
@@ -212,6 +230,7 @@ class Store:
             # One without our owner is not ours, and blocks nothing.
             gate_jobs=tuple(c.fact for c in self.children(resources.JOBS, key) if c.owner == uid),
             model_gates=self.model_gates.named(key[0], spec),
+            check_templates=self.check_templates.named(key[0], spec),
             gateways=self.gateways.named(spec, key[0]),
             route_api_error=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
             autoscalers=tuple(ours(resources.AUTOSCALERS)),
