@@ -49,6 +49,8 @@ SPEC_AT_FAULT: frozenset[str] = frozenset(
         CheckReason.UNTRUSTED_CERTIFICATE,
     }
 )
+#: Reasons whose message names what has to be corrected next, and changes only with that.
+_CORRECTED = frozenset({CheckReason.INVALID_CONFIG_MAP, CheckReason.INVALID_CREDENTIALS})
 
 
 def smoke(ctx: RolloutContext) -> Cause | bool:
@@ -156,7 +158,8 @@ def _evidence(ctx: RolloutContext) -> Evidence | None:
 
 
 def analysis_status(ctx: RolloutContext, *, running: bool) -> AnalysisStatus | None:
-    """Returns the verdicts for the status: updated when one changes, not with every evaluation."""
+    """Returns the verdicts for the status: updated when one changes, or what has to be corrected,
+    not with every evaluation."""
     old, evidence = ctx.status.analysis, _evidence(ctx)
     if ctx.settings.analysis is None:
         return None
@@ -193,8 +196,11 @@ def with_evaluations(ctx: RolloutContext, analysis: AnalysisStatus) -> AnalysisS
     return analysis.model_copy(update={"checks": tuple(checks)})
 
 
-def _verdicts(analysis: AnalysisStatus) -> list[tuple[str, str, str]]:
-    return [(check.name, check.verdict, check.reason) for check in analysis.checks]
+def _verdicts(analysis: AnalysisStatus) -> list[tuple[str, ...]]:
+    return [
+        (c.name, c.verdict, c.reason, c.message if c.reason in _CORRECTED else "")
+        for c in analysis.checks
+    ]
 
 
 def _evaluation(evaluation: PastEvaluation) -> CheckEvaluation:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import tracemalloc
 from dataclasses import replace
 
+import pytest
+
+from canarium.api.reasons import CheckReason
 from canarium.core.evidence.history import (
     IN_ALL,
     PER_CHECK,
@@ -58,6 +61,40 @@ def test_evaluation_with_the_same_verdict_writes_nothing() -> None:
     before, status = cluster.writes, cluster.status
     evaluated(cluster, *first, *passes(cluster, 0.002))
     assert (cluster.writes, cluster.status) == (before, status)
+
+
+def missing(cluster: Cluster, reason: str, text: str) -> None:
+    """An evaluation without a value."""
+    watch = cluster.requests.analysis
+    assert watch is not None
+    cluster.now += 5  # A status that differs only in a message is written a few seconds later.
+    finding = Finding("errors", Verdict.INSUFFICIENT, reason, text, None, None)
+    cluster.evidence = Evidence(watch.revision, watch.since, cluster.now, (finding,), None)
+    cluster.settle()
+
+
+@pytest.mark.rule("R29")
+def test_next_fault_of_a_secret_is_written_although_the_reason_is_the_same() -> None:
+    cluster = canary()
+    for text in ("Secret a: not found", "Secret a has no key client-secret"):
+        missing(cluster, CheckReason.INVALID_CREDENTIALS, text)
+        assert cluster.status.analysis is not None
+        assert cluster.status.analysis.checks[0].message == text
+        (ready,) = (c for c in cluster.status.conditions if c.type == "AnalysisReady")
+        assert ready.message == f"spec.rollout.analysis.checks[errors]: {text}"
+    missing(cluster, CheckReason.INVALID_CREDENTIALS, text)
+    before = cluster.writes
+    missing(cluster, CheckReason.INVALID_CREDENTIALS, text)
+    assert cluster.writes == before
+
+
+def test_words_of_a_server_that_change_write_nothing() -> None:
+    cluster = canary()
+    for number in range(3):  # The pause of the step ends meanwhile.
+        missing(cluster, CheckReason.ACCESS_DENIED, f"status 403: request {number}")
+    before = cluster.writes
+    missing(cluster, CheckReason.ACCESS_DENIED, "status 403: request 4")
+    assert cluster.writes == before
 
 
 def test_next_transition_brings_all_evaluations_since_the_last() -> None:
