@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from canarium.api.authentication import Authentication, Header
+from canarium.api.authentication import HTTPS_FOR_IDENTITY, Authentication, Header
 from canarium.api.base import NAMED, Duration, Part, Percent, ruled
 from canarium.api.smoke_tests import ConfigMapKey, Decimal, JsonPath
 
@@ -87,6 +87,8 @@ class SeriesMeasure(Part):
 class PrometheusQuery(Part):
     """A value from a Prometheus server."""
 
+    model_config = ConfigDict(json_schema_extra=ruled(HTTPS_FOR_IDENTITY))
+
     url: str = Field(
         max_length=1024,
         pattern=r"^https?://",
@@ -110,6 +112,8 @@ class PrometheusQuery(Part):
 
 class WebQuery(Part):
     """A value from a service that returns JSON over HTTP."""
+
+    model_config = ConfigDict(json_schema_extra=ruled(HTTPS_FOR_IDENTITY))
 
     url: str = Field(
         max_length=2048,

@@ -72,6 +72,15 @@ class OAuth2(Part):
     )
 
 
+#: For the parts that have a URL and an authentication.
+HTTPS_FOR_IDENTITY = (
+    "!has(self.authentication) || !has(self.authentication.workloadIdentity) || "
+    "self.url.startsWith('https://')",
+    "workloadIdentity requires a URL of https",
+    ".url",
+)
+
+
 class SigV4(Part):
     """AWS Signature Version 4.
 

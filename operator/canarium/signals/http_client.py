@@ -35,6 +35,14 @@ LONGEST = 8 << 20
 #: Seconds for a connection: the kernel of a reachable node answers in milliseconds, and one lost
 #: packet is sent again after one and three seconds.
 _CONNECT = 5.0
+#: Headers that decide where a request ends. A wrong one would turn the rest of a body into another
+#: request on a connection that other namespaces use next.
+_FRAMING = frozenset(
+    {
+        *("connection", "content-length", "expect", "keep-alive"),
+        *("te", "trailer", "transfer-encoding", "upgrade"),
+    }
+)
 _ROUTES = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
@@ -89,6 +97,8 @@ class HttpClient:
         connection failed, or was lost before the response began.
         """
         self.check(_host(url), pod=pod)
+        if not pod and (framing := _FRAMING.intersection(name.lower() for name in headers or ())):
+            raise NoAnswer(f"the header {min(framing)} belongs to the HTTP client")
         began = asyncio.get_running_loop().time()
         connected = _Connected()
         async with (

@@ -22,6 +22,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 _ALGORITHM = "AWS4-HMAC-SHA256"
 #: Characters of a path that are not encoded for the wire; "%" since it may be encoded already.
 _PLAIN = "/%:@!$&'()*+,;="
+#: Headers that are set here, and only here.
+_OWN = ("authorization", "host", "x-amz-date", "x-amz-security-token")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -49,13 +51,15 @@ class SigV4Signer:
     ) -> tuple[str, dict[str, str]]:
         """Returns the URL to send, exactly as it is, and its headers.
 
-        All of `headers` are signed. Raises ValueError for an invalid URL.
+        All of `headers` are signed, except those that are set here. Raises ValueError for an
+        invalid URL.
         """
         parts = urlsplit(url)
         host = _authority(parts.scheme, parts.hostname or "", parts.port)
         path, query = _path(parts.path), _query(parts.query)
         date = datetime.fromtimestamp(self.now(), UTC).strftime("%Y%m%dT%H%M%SZ")
-        sent = {**headers, "Host": host, "X-Amz-Date": date}
+        sent = {name: value for name, value in headers.items() if name.lower() not in _OWN}
+        sent |= {"Host": host, "X-Amz-Date": date}
         if self.keys.session_token:
             sent["X-Amz-Security-Token"] = self.keys.session_token
         canonical = {name.lower(): " ".join(value.split()) for name, value in sent.items()}

@@ -20,6 +20,16 @@ async def test_answer_without_end_is_cut(
         await web.request("GET", responder.url)
 
 
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "TE", "Connection"])
+async def test_header_that_ends_a_request_early_is_not_sent(
+    web: HttpClient, responder: Responder, name: str
+) -> None:
+    """What follows would be another request on a connection that others use."""
+    with pytest.raises(NoAnswer, match=f"the header {name.lower()} belongs to the HTTP client"):
+        await web.request("POST", responder.url, headers={name: "3"}, body=b"abcGET / HTTP/1.1")
+    assert responder.requests == []
+
+
 async def test_refused_connection_is_unreachable(web: HttpClient) -> None:
     with pytest.raises(Unreachable) as caught:
         await web.request("GET", "http://127.0.0.1:1/")

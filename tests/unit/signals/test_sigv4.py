@@ -81,6 +81,17 @@ def test_session_token_is_signed() -> None:
     )
 
 
+def test_headers_of_the_signature_cannot_be_replaced() -> None:
+    wrong = {
+        "authorization": "Bearer a",
+        "HOST": "b",
+        "x-amz-date": "c",
+        "X-AMZ-Security-Token": "",
+    }
+    expected = signer(TOKEN).signed("GET", f"{HOST}/", {}, b"")
+    assert signer(TOKEN).signed("GET", f"{HOST}/", wrong, b"") == expected
+
+
 def test_login_and_fragment_of_a_url_are_not_sent() -> None:
     url, sent = signer().signed("GET", "https://me:pw@example.amazonaws.com:443/#part", {}, b"")
     assert (url, sent["Host"]) == (f"{HOST}/", "example.amazonaws.com")

@@ -150,6 +150,7 @@ REFUSED = (
          f"{_LOGIN}.secretName", "cel"),
     Case((*_CHECKS, 0), _login(workloadIdentity="Azure", oauth2=_TOKEN),
          f"{_LOGIN}.secretName", "cel"),
+    Case((*_CHECKS, 0), _login(workloadIdentity="Azure"), f"{_QUERY}.url", "cel"),
     Case((*_CHECKS, 0), _login(workloadIdentity="AWS"), f"{_LOGIN}.sigV4", "cel"),
     Case((*_CHECKS, 0), _login(workloadIdentity="Google", sigV4=_SIGNED),
          f"{_LOGIN}.sigV4", "cel"),
