@@ -87,6 +87,18 @@ class Story:
         self._expect(stage, abs(share - weight) <= spread, f"weight {weight} gave {share:.0f} %")
         return share
 
+    def _complete(self, stage: Stage, shares: list[float], version: str) -> float:
+        """Waits until `version` is promoted, notes `shares` and its own, and returns since when it
+        was measured."""
+        self._until(lambda s: s["phase"] == "Ready" and s["version"] == version, f"{version} Ready")
+        time.sleep(2)
+        began = time.monotonic()
+        time.sleep(2)
+        seen = self._answers.since(began)
+        shares.append(100 * seen[version] / max(1, seen.total()))
+        stage.measured = " / ".join(f"{share:.0f}" for share in shares) + " %"
+        return began
+
     def _ask_all_the_time(self, bodies: Sequence[bytes]) -> None:
         """Starts the client of the model, whose answers name the version."""
         address = self._kubectl("get", "service", NAME, "-o", "jsonpath={.spec.clusterIP}")

@@ -54,13 +54,7 @@ class Versions(Story):
                 "revision"
             ]
             before = {p["metadata"]["uid"] for p in self._pods(revision)}
-            self._until(lambda s: s["phase"] == "Ready" and s["version"] == "v2", "v2 Ready")
-            time.sleep(2)
-            began = time.monotonic()
-            time.sleep(2)
-            seen = self._answers.since(began)
-            shares.append(100 * seen["v2"] / max(1, seen.total()))
-            stage.measured = " / ".join(f"{share:.0f}" for share in shares) + " %"
+            began = self._complete(stage, shares, "v2")
             pods = self._pods(revision)
             self._expect(
                 stage, before == {p["metadata"]["uid"] for p in pods}, "pods changed at promotion"

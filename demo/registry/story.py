@@ -93,13 +93,7 @@ class Registry(Story):
             stage.wanted = "33 / 50 / 100 %"
             self._until(lambda s: s.get("version") == "2", "promotion of version 2")
             self._measure("alias → promotion", time.monotonic() - moved)
-            self._until(lambda s: s["phase"] == "Ready" and s["version"] == "2", "2 Ready")
-            time.sleep(2)
-            began = time.monotonic()
-            time.sleep(2)
-            seen = self._answers.since(began)
-            shares.append(100 * seen["2"] / max(1, seen.total()))
-            stage.measured = " / ".join(f"{share:.0f}" for share in shares) + " %"
+            began = self._complete(stage, shares, "2")
             self._only(stage, "2", since=began)
 
     def _third(self) -> None:

@@ -16,6 +16,7 @@ import aiohttp
 
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.engine import Engine
+from canarium.engine.external_facts import ExternalFacts
 from canarium.engine.queue import WorkQueue
 from canarium.engine.reconciler import Reconciler
 from canarium.kube import resources
@@ -72,11 +73,9 @@ class Deciding:
     ) -> None:
         self._approvals_enforced = approvals_enforced
         self._systems = systems
-        self._web_gates: WebGates | None = None
-        self._gate_jobs: GateJobs | None = None
         self._loop, self._world, self._signals = loop, world, signals
         self._registry = registry
-        self._sources: SourceResolver | None = None
+        self._external = ExternalFacts()
         self.faults = Faults()
         self.decisions = 0
         self._connection: Connection | None = None
@@ -94,22 +93,21 @@ class Deciding:
         self._connection = Connection(self._world.server, self.faults, chance)
         self._queue: WorkQueue[Key] = WorkQueue(timing)
         self._store = Store(self._queue.add)
-        if self._registry:
-            self._sources = SourceResolver(self._registry, self._signalled, timing)
-        if self._systems:
-            self._web_gates = WebGates(self._systems.ask, self._signalled, timing)
-            self._gate_jobs = GateJobs(self._world.jobs, self._signalled, timing)  # type: ignore[arg-type]
+        wake, systems = self._signalled, self._systems
+        self._external = ExternalFacts(
+            signals=self._signals,
+            resolver=SourceResolver(self._registry, wake, timing) if self._registry else None,
+            web_gates=WebGates(systems.ask, wake, timing) if systems else None,
+            gate_jobs=GateJobs(self._world.jobs, wake, timing) if systems else None,  # type: ignore[arg-type]
+        )
         self._reconciler = Reconciler(
             self._connection,
             self._store,
             self._queue,
             timing,
-            signals=self._signals,
+            external=self._external,
             kit=FetcherConfig("fetch:1") if self._registry else None,
-            sources=self._sources,
             approvals_enforced=self._approvals_enforced,
-            web_gates=self._web_gates,
-            gate_jobs=self._gate_jobs,
         )
         for resource, cache in self._store.caches.items():
             for obj in self._world.server.all(resource, labels.MODEL):
@@ -124,15 +122,8 @@ class Deciding:
         if self._connection:
             self._connection.close()
             self._connection = None
-        if self._sources:
-            self._loop.run(self._sources.close())
-            self._sources = None
-        if self._web_gates:
-            self._loop.run(self._web_gates.close())
-            self._web_gates = None
-        if self._gate_jobs:
-            self._loop.run(self._gate_jobs.close())
-            self._gate_jobs = None
+        self._loop.run(self._external.close())
+        self._external = ExternalFacts()
 
     def _signalled(self, key: Key, urgent: bool) -> None:
         self._queue.add(key)

@@ -81,6 +81,9 @@ class Fed:
         self.asked.pop(key, None)
         self.evidence.pop(key, None)
 
+    async def close(self) -> None:
+        """Keeps everything: the simulation itself ends it, not the operator."""
+
 
 class PauseAdversary(Frame):
     """Runs whose second version is under way; nothing fails in them but what holds the record."""

@@ -10,6 +10,7 @@ from canarium.engine.cache.analysis_targets import analysis_target
 from canarium.engine.cache.informers import Informers, Namespace
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.cache.volume_sources import sources
+from canarium.engine.external_facts import ExternalFacts
 from canarium.engine.instrumentation import Observer
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.reconciler import Reconciler
@@ -76,38 +77,17 @@ class Engine:
             check_templates=self.store.check_templates,
         )
         self.store.wants = self.informers.want
-        self.signals = SignalMonitor(
-            api,
-            web or HttpClient(),
-            partial(analysis_target, self.store),
-            self._signalled,
-            self.timing,
-            identity,
-        )
-        self.pod_events = PodEvents(api, partial(sources, self.store), self._signalled, self.timing)
-        registries = Registries(api, self.signals.access, self.timing.clock)
-        self.sources = SourceResolver(registries, self._signalled, self.timing)
-        self.lineage = LineageReader(registries, self._signalled, self.timing)
-        self.tags = TagWriter(registries, self._signalled, cluster_name, self.timing)
-        questions = GateClient(self.signals.authenticator, self.signals.access, self.store.uid)
-        self.web_gates = WebGates(questions.ask, self._signalled, self.timing)
-        self.gate_jobs = GateJobs(api, self._signalled, self.timing)
+        self.external = self._external_facts(api, web or HttpClient(), cluster_name, identity)
         self.reconciler = Reconciler(
             api,
             self.store,
             self.queue,
             self.timing,
             observer,
-            self.signals,
-            self.pod_events,
+            self.external,
             kit,
-            notifies,
-            self.sources,
-            approvals_enforced,
-            self.lineage,
-            self.tags,
-            self.web_gates,
-            self.gate_jobs,
+            notifies=notifies,
+            approvals_enforced=approvals_enforced,
         )
         self.workers = Workers(
             self.queue, self.reconcile, count=workers, timing=self.timing, observer=observer
@@ -127,14 +107,27 @@ class Engine:
                 await lead()
             await self.workers.run()
         finally:
-            await self.sources.close()
-            await self.lineage.close()
-            await self.tags.close()
-            await self.web_gates.close()
-            await self.gate_jobs.close()
-            await self.signals.close()
-            await self.pod_events.close()
+            await self.external.close()
             await self.informers.stop_all()
+
+    def _external_facts(
+        self, api: Api, web: HttpClient, cluster_name: str, identity: WorkloadIdentity | None
+    ) -> ExternalFacts:
+        wake, timing = self._signalled, self.timing
+        signals = SignalMonitor(
+            api, web, partial(analysis_target, self.store), wake, timing, identity
+        )
+        registries = Registries(api, signals.access, timing.clock)
+        questions = GateClient(signals.authenticator, signals.access, self.store.uid)
+        return ExternalFacts(
+            signals,
+            PodEvents(api, partial(sources, self.store), wake, timing),
+            SourceResolver(registries, wake, timing),
+            LineageReader(registries, wake, timing),
+            TagWriter(registries, wake, cluster_name, timing),
+            WebGates(questions.ask, wake, timing),
+            GateJobs(api, wake, timing),
+        )
 
     def _signalled(self, key: Key, urgent: bool) -> None:
         """Queues a model whose signals changed; one that fails a version takes priority."""

@@ -8,7 +8,7 @@ One reconcile of a key:
 3. The executor carries out the actions in order. A write that the API server rejects ends them:
    the rejection becomes a fact, and a second plan is made, for its status.
 4. The status scheduler publishes status and Events, or defers them while the queue is busy.
-5. Signals and reads of pod Events are started or stopped, as the plan requests.
+5. External facts are requested, or no longer, as the plan states.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from canarium.engine.apply.rejections import Rejections, WriteRejected
 from canarium.engine.cache.model_deployments import CachedModel
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.deletion import DeletionReporter
+from canarium.engine.external_facts import ExternalFacts
 from canarium.engine.instrumentation import Observer, Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.reporting.status_scheduler import StatusScheduler, is_rollback
@@ -38,13 +39,6 @@ from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.kube.throttle import first
 from canarium.render.fetch_container import FetcherConfig
-from canarium.signals.monitor import SignalMonitor
-from canarium.signals.pod_events import PodEvents
-from canarium.sources.gate_jobs import GateJobs
-from canarium.sources.lineage import LineageReader
-from canarium.sources.resolver import SourceResolver
-from canarium.sources.tags import TagWriter
-from canarium.sources.web_gates import WebGates
 from canarium.telemetry import log_context
 
 log = logging.getLogger(__name__)
@@ -61,24 +55,15 @@ class Reconciler:
         queue: WorkQueue[Key],
         timing: Timing | None = None,
         observer: Observer | None = None,
-        signals: SignalMonitor | None = None,
-        pod_events: PodEvents | None = None,
+        external: ExternalFacts | None = None,
         kit: FetcherConfig | None = None,
+        *,
         notifies: bool = False,
-        sources: SourceResolver | None = None,
         approvals_enforced: bool = False,
-        lineage: LineageReader | None = None,
-        tags: TagWriter | None = None,
-        web_gates: WebGates | None = None,
-        gate_jobs: GateJobs | None = None,
     ) -> None:
         self._approvals_enforced = approvals_enforced
         self._notifies = notifies
-        self._sources = sources
-        self._lineage, self._tags = lineage, tags
-        self._web_gates, self._gate_jobs = web_gates, gate_jobs
-        self._signals = signals
-        self._pod_events = pod_events
+        self._external = external or ExternalFacts()
         self._store = store
         self._queue = queue
         self._timing = timing or Timing()
@@ -105,7 +90,7 @@ class Reconciler:
         try:
             decision = self._decide(key, parent, raw)
         except UnsupportedResource as error:
-            self._stop_asking(key)
+            self._external.forget(key)
             await self._status.mark_unsupported(key, stored, str(error))
             return
         log_context.revise(decision.status.revision)
@@ -138,19 +123,7 @@ class Reconciler:
         await self._status.publish(key, stored, raw, decision)
         if self._rejections.outdated(key):
             self._queue.add(key, Urgency.CHANGE)
-        if self._signals:
-            tests = self._settings(key, parent).smoke_tests if decision.requests.smoke else ()
-            self._signals.want(key, decision.requests, tests)
-        if self._pod_events:
-            self._pod_events.want(key, decision.requests.pod_events)
-        if self._lineage:
-            self._lineage.want(key, decision.requests.training_run)
-        if self._tags:
-            self._tags.want(key, decision.requests.tag)
-        if self._web_gates:
-            self._web_gates.want(key, decision.requests.gates)
-        if self._gate_jobs:
-            self._gate_jobs.want(key, decision.requests.jobs)
+        self._external.want(key, decision.requests, self._settings(key, parent).smoke_tests)
         waits = (decision.requeue_after, self._rejections.next_try(key))
         soonest = min((wait for wait in waits if wait is not None), default=None)
         if soonest is not None:
@@ -174,10 +147,7 @@ class Reconciler:
 
         Otherwise every new record would first be published as invalid (R26). A fault does not wait.
         """
-        if self._sources is None:
-            return False
-        self._sources.want(key, decision.requests.resolve, decision.requests.follow)
-        left = self._sources.grace_left(key)
+        left = self._external.resolve(key, decision.requests)
         if left is None or self._queue.urgency(key) is Urgency.FAULT:
             return False
         self._queue.add_after(key, left, Urgency.CHANGE)
@@ -196,24 +166,7 @@ class Reconciler:
         self._deferred_deletes.forget(key)
         self._status.forget(key)
         self._executor.forget(key)
-        self._stop_asking(key)
-
-    def _stop_asking(self, key: Key) -> None:
-        """Stops signals for a model about which nothing is decided."""
-        if self._signals:
-            self._signals.forget(key)
-        if self._pod_events:
-            self._pod_events.forget(key)
-        if self._sources:
-            self._sources.forget(key)
-        if self._lineage:
-            self._lineage.forget(key)
-        if self._tags:
-            self._tags.forget(key)
-        if self._web_gates:
-            self._web_gates.forget(key)
-        if self._gate_jobs:
-            self._gate_jobs.forget(key)
+        self._external.forget(key)
 
     def _settings(self, key: Key, parent: CachedModel) -> EffectiveSpec:
         """Returns the spec with its defaults, which are resolved once per version of an object and
@@ -233,29 +186,12 @@ class Reconciler:
             raise UnsupportedResource(
                 f"revision {newer.revision} was stored by the algorithm {newer.algorithm}"
             )
-        refused = self._rejections.of(key, (generation, facts.runtime))
-        modified = self._executor.modified(raw)
         facts = replace(
-            facts,
-            rejections=refused,
-            modified=modified,
+            self._external.add_to(facts, key),
+            rejections=self._rejections.of(key, (generation, facts.runtime)),
+            modified=self._executor.modified(raw),
             approvals_enforced=self._approvals_enforced,
         )
-        if self._signals:
-            smoke, evidence = self._signals.facts(key)
-            facts = replace(facts, smoke=smoke, evidence=evidence)
-        if self._sources:
-            facts = replace(facts, resolution=self._sources.result(key))
-        if self._lineage:
-            facts = replace(facts, training_run=self._lineage.result(key))
-        if self._tags:
-            facts = replace(facts, tag=self._tags.result(key))
-        if self._web_gates:
-            facts = replace(facts, gate_answers=self._web_gates.answers(key))
-        if self._gate_jobs:
-            facts = replace(facts, job_reports=self._gate_jobs.reports(key))
-        if self._pod_events:
-            facts = facts.with_troubles(self._pod_events.troubles(key))
         decision = plan(
             raw["spec"],
             self._settings(key, parent),

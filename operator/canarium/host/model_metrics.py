@@ -16,7 +16,7 @@ def model_series(engine: Engine, metrics: OperatorMetrics) -> ModelSeries:
 
     def checks(key: Key) -> Iterator[CheckState]:
         """Returns the latest evaluation of each check; the status has it only at a transition."""
-        evidence = engine.signals.facts(key)[1]
+        evidence = engine.external.evidence(key)
         for one in evidence.findings if evidence else ():
             yield CheckState(
                 escaped(one.check), one.verdict, one.value, one.threshold, one.stable, one.samples
