@@ -141,7 +141,7 @@ class Deciding:
             if left <= 0:
                 return
             # A registry or the system of a gate may answer at any moment.
-            due = min(due, 1.0) if self._sources or self._web_gates else due
+            due = min(due, 1.0) if self._registry or self._systems else due
             self._loop.advance(min(left, max(due, 0.001)))
 
     def _settle(self) -> float:
