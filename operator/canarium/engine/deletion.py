@@ -41,4 +41,4 @@ class DeletionReporter:
         status = terminating.status_of(raw, foreign_finalizers(meta), held, since=since, now=now)
         if await self._statuses.write(key, raw, status):
             for event in terminating.events(raw, status):
-                await self._statuses.post(key, raw, event)
+                await self._statuses.post(key, raw, event, now)

@@ -52,11 +52,16 @@ class CachedModel:
     @property
     def spec(self) -> Spec:
         """The validated spec. Raises UnsupportedResource."""
-        return _spec(self.content)
+        return _spec(self._spec_content)
 
     def effective_spec(self, startup_budget: float | None) -> EffectiveSpec:
         """Returns the spec with its defaults. Raises UnsupportedResource."""
-        return _effective_spec(self.content, startup_budget)
+        return _effective_spec(self._spec_content, startup_budget)
+
+    @property
+    def _spec_content(self) -> bytes:
+        """The spec alone: the object changes with each status."""
+        return orjson.dumps(self.raw["spec"])
 
 
 @lru_cache(maxsize=16)
@@ -72,8 +77,8 @@ def _raw(content: bytes) -> Raw:
 
 @lru_cache(maxsize=32)
 def _spec(content: bytes) -> Spec:
-    """Validates each version of an object once, for decisions and signals alike."""
-    return decode_spec(_raw(content)["spec"])
+    """Validates each spec once, for decisions and signals alike."""
+    return decode_spec(orjson.loads(content))
 
 
 @lru_cache(maxsize=32)

@@ -12,8 +12,12 @@ from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.clock import Timing
 
 #: Maximum seconds that an Event may lag behind the status, which has the same content, while the
-#: queue is busy.
-_LIMIT = 30.0
+#: queue is busy. Each costs the API server as much as a write that changes traffic.
+_LIMIT = 120.0
+
+
+#: An Event, and the POSIX time of what it reports, however much later it is posted.
+Dated = tuple[float, Event]
 
 
 class EventRecorder:
@@ -23,10 +27,10 @@ class EventRecorder:
         self._statuses = statuses
         self._deferral = Deferral(queue, timing.clock, _LIMIT)
         #: Deferred Events, with the UID of the model that they are about.
-        self._deferred: dict[Key, tuple[str, tuple[Event, ...]]] = {}
+        self._deferred: dict[Key, tuple[str, tuple[Dated, ...]]] = {}
 
     async def announce(
-        self, key: Key, stored: dict[str, Any], events: Iterable[Event] = ()
+        self, key: Key, stored: dict[str, Any], events: Iterable[Dated] = ()
     ) -> None:
         """Posts `events` and those deferred before, or defers them all until the key is next
         reconciled."""
@@ -37,8 +41,8 @@ class EventRecorder:
             self._deferred[key] = (uid, pending)
             return
         self._deferral.forget(key)
-        for event in pending:
-            await self._statuses.post(key, stored, event)
+        for at, event in pending:
+            await self._statuses.post(key, stored, event, at)
 
     def forget(self, key: Key) -> None:
         """Drops the deferred Events of a deleted model."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from canarium.core.status import unsupported
 from canarium.engine.cache.compression import Compressor
 from canarium.engine.cache.store import Key
 from canarium.engine.queue import Deferral, Urgency, WorkQueue
-from canarium.engine.reporting.events import EventRecorder
+from canarium.engine.reporting.events import Dated, EventRecorder
 from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.clock import Timing
 
@@ -32,7 +33,7 @@ class _Deferred:
 
     uid: str
     status: bytes
-    events: tuple[Event, ...]
+    events: tuple[Dated, ...]
 
 
 class StatusScheduler:
@@ -68,8 +69,8 @@ class StatusScheduler:
         status = unsupported.status_of(stored, text, self._timing.now())
         new = status != stored.get("status")
         if await self._statuses.write(key, stored, status):
-            events = [Event("Warning", unsupported.REASON, text)] if new else []
-            await self._events.announce(key, stored, events)
+            event = Event("Warning", unsupported.REASON, text)
+            await self._events.announce(key, stored, self._dated([event] if new else []))
 
     async def publish(
         self, key: Key, stored: dict[str, Any], raw: dict[str, Any], decision: Plan
@@ -78,7 +79,7 @@ class StatusScheduler:
         model as the API server has it."""
         status = self._status_to_write(key, raw, decision)
         deferred = self._deferred.get(key)
-        events = (*deferred.events, *decision.events) if deferred else decision.events
+        events = (*(deferred.events if deferred else ()), *self._dated(decision.events))
         before = stored.get("status") or {}
         if status == before and not events:
             self._drop(key)
@@ -97,6 +98,10 @@ class StatusScheduler:
         if status != before:
             self._counts_differ.pop(key, None)
         await self._events.announce(key, stored, events)
+
+    def _dated(self, events: Iterable[Event]) -> tuple[Dated, ...]:
+        now = self._timing.now()
+        return tuple((now, event) for event in events)
 
     def _drop(self, key: Key) -> None:
         self._deferred.pop(key, None)

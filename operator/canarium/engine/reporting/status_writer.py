@@ -32,11 +32,11 @@ class StatusWriter:
         self._api, self._store, self._queue = api, store, queue
         self._timing, self._observer = timing, observer
 
-    async def post(self, key: Key, raw: dict[str, Any], event: Event) -> None:
-        """Creates one Event about `raw`; a failure is only logged."""
+    async def post(self, key: Key, raw: dict[str, Any], event: Event, at: float) -> None:
+        """Creates one Event about `raw`, of what happened at the POSIX time `at`; a failure is
+        only logged."""
         log.info("%s/%s: %s: %s", *key, event.reason, event.message)
-        at = stamp(self._timing.now())
-        body = workload.event(raw, event.kind, event.reason, event.message, at)
+        body = workload.event(raw, event.kind, event.reason, event.message, stamp(at))
         try:
             await self._api.create(resources.EVENTS, key[0], body)
         except ApiError as error:

@@ -9,6 +9,7 @@ import pytest
 
 from canarium.api.status import RevisionStatus, Status
 from canarium.core.decision.plan import Event, Plan
+from canarium.core.times import stamp
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.instrumentation import Unobserved
 from canarium.engine.queue import Urgency, WorkQueue
@@ -31,6 +32,7 @@ class Server:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.dated: list[str] = []
         self.model: dict[str, Any] = {
             "apiVersion": "a/v1",
             "kind": "K",
@@ -47,6 +49,7 @@ class Server:
 
     async def create(self, resource: Any, namespace: str, body: Any) -> Any:
         self.told.append(body["reason"])
+        self.dated.append(body["firstTimestamp"])
         return body
 
 
@@ -55,7 +58,7 @@ class World:
 
     def __init__(self, urgency: Urgency, waiting: Urgency | None) -> None:
         self.clock, self.server = Clock(), Server()
-        timing = Timing(clock=self.clock)
+        timing = Timing(now=self.clock, clock=self.clock)
         self.queue: WorkQueue[Key] = WorkQueue(timing)
         api: Any = self.server
         statuses = StatusWriter(
@@ -112,13 +115,22 @@ async def test_deferred_event_is_posted_once() -> None:
     assert await world.tell(AFTER) == []
 
 
-async def test_event_is_deferred_for_30_seconds_at_most() -> None:
+async def test_event_is_deferred_for_two_minutes_at_most() -> None:
     world = World(Urgency.RESYNC, Urgency.RESYNC)
     assert await world.tell(DECIDED) == ["status"]
-    world.clock.now += 30.0
+    world.clock.now += 120.0
     assert await world.tell(AFTER) == []
     world.clock.now += 0.1
     assert await world.tell(AFTER) == ["Promoted"]
+
+
+async def test_deferred_event_has_the_time_of_what_it_reports() -> None:
+    world = World(Urgency.RESYNC, Urgency.RESYNC)
+    began = world.clock.now
+    await world.tell(DECIDED)
+    world.clock.now += 121.0
+    assert await world.tell(AFTER) == ["Promoted"]
+    assert world.server.dated == [stamp(began)[:19] + "Z"]
 
 
 async def test_deferred_event_of_a_deleted_model_is_not_posted_for_its_successor() -> None:
