@@ -162,8 +162,8 @@ async def test_exception_in_a_test_or_a_check_is_one_line_and_stops_nothing_else
     real = json_metric.ask
     asked = iter([True, False] * 100)
 
-    async def sometimes(*arguments: Any) -> Any:
-        return boom() if next(asked) else await real(*arguments)
+    async def sometimes(*arguments: Any, **options: Any) -> Any:
+        return boom() if next(asked) else await real(*arguments, **options)
 
     monkeypatch.setattr(json_metric, "ask", sometimes)
     signals.want(KEY, SignalRequests(analysis=AnalysisRequest("r", None, 0.0)), ())
