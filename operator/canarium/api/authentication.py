@@ -72,10 +72,10 @@ class OAuth2(Part):
     )
 
 
-#: For the parts that have a URL and an authentication.
+#: For the parts that have a URL, or an argument of a template for it, and an authentication.
 HTTPS_FOR_IDENTITY = (
     "!has(self.authentication) || !has(self.authentication.workloadIdentity) || "
-    "self.url.startsWith('https://')",
+    "self.url.startsWith('https://') || self.url.startsWith('{{')",
     "workloadIdentity requires a URL of https",
     ".url",
 )
