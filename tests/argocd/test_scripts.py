@@ -13,6 +13,8 @@ import yaml
 from sandbox import binaries
 from support.images import ROOT
 
+#: The first one may build Argo CD.
+pytestmark = pytest.mark.slow
 CONFIG = ROOT / "argocd" / "argocd-cm.yaml"
 KIND = ROOT / "argocd" / "resource_customizations" / "canarium.dev" / "ModelDeployment"
 HEALTH = yaml.safe_load((KIND / "health_test.yaml").read_text())["tests"]
