@@ -44,7 +44,7 @@ def status_command(
     """Wait for the rollout of one or several models and print a line per change.
 
     Exit codes: 0 it serves, 1 failed or rolled back, 3 timeout, 4 not found, 5 forbidden or
-    unreachable, 6 waits for a person (with --until gate).
+    unreachable (also at the timeout), 6 waits for a person (with --until gate).
     """
     if revision and not REVISION.fullmatch(revision):
         raise usage(f"{revision!r} is not a revision such as abc23456; see `get`.")
@@ -114,8 +114,9 @@ def _wait(
                     say(name, words, False)
                 return code
             if deadline is not None and time.monotonic() > deadline:
-                say(name, f"timeout while waiting for {goal.value}", False)
-                return Exit.TIMEOUT
+                say(name, f"timeout while waiting for {goal.value}", bool(watch.outage))
+                # What became of the rollout is not known.
+                return Exit.UNREACHABLE if watch.outage else Exit.TIMEOUT
     raise AssertionError("a watch never ends by itself")
 
 

@@ -235,8 +235,9 @@ def test_credentials_that_expire_meanwhile_leave_nothing_half_done(
         codes = {**dict.fromkeys(WAITING, 3), "approve": 7, "reject": 7}
         assert done.code == codes.get(words[0], 0)
     elif words[0] == "status":
-        assert done.code == 3
+        assert done.code == 5
         assert done.err.startswith("Connection lost: ")
+        assert done.err.endswith("timeout while waiting for end\n")
     else:
         assert (done.code, done.out) == (5, "")
         assert_one_sentence(done.err)
