@@ -21,6 +21,7 @@ from canarium.options import (
     add_logging,
     address,
     config_map_key,
+    duration,
     identity_host,
     resources,
     variable,
@@ -119,6 +120,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     _add_fetching(run)
     _add_runtimes(run)
     _add_addresses(run)
+    _add_prometheus(run)
     _add_identities(run)
 
 
@@ -233,6 +235,41 @@ def _add_identities(run: argparse.ArgumentParser) -> None:
         metavar="PROVIDER=HOST",
         help="let checks of all models use the identity of the operator's pod at AWS, Azure or "
         "Google for requests to this host; may be repeated",
+    )
+
+
+def _add_prometheus(run: argparse.ArgumentParser) -> None:
+    """Adds the options of the Prometheus for checks that name none."""
+    run.add_argument(
+        "--prometheus-url",
+        default="",
+        metavar="URL",
+        help="Prometheus of checks that set no prometheus.url; default: none",
+    )
+    run.add_argument(
+        "--prometheus-credentials",
+        metavar="FOLDER",
+        help="folder with the credentials for it, such as a mounted Secret: the file token, or "
+        "username and password; ca.crt for a private authority. They are sent to no other URL",
+    )
+    run.add_argument(
+        "--prometheus-timeout",
+        type=duration,
+        default=_DEFAULT.prometheus_timeout,
+        metavar="DURATION",
+        help="timeout of its requests, unless a check sets one; default: 10s",
+    )
+    run.add_argument(
+        "--prometheus-namespace-parameter",
+        default="",
+        metavar="NAME",
+        help="parameter of each query with the namespace of the model, with which a proxy such as "
+        "prom-label-proxy restricts the query; for example namespace",
+    )
+    run.add_argument(
+        "--prometheus-all-namespaces",
+        action="store_true",
+        help="let checks of every namespace read all its series, instead of a parameter",
     )
 
 

@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 _CLUSTER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*")
 
 
@@ -73,6 +75,16 @@ class Config:
     #: Providers and hosts at which checks may use the operator's own identity.
     allow_identity: tuple[tuple[str, str], ...] = ()
 
+    #: Prometheus of checks that name none; "": they have to. The folder has its credentials, as a
+    #: mounted Secret.
+    prometheus_url: str = ""
+    prometheus_credentials: str | None = None
+    prometheus_timeout: float = 10.0
+    #: Parameter of each query with the namespace of the model, with which a proxy restricts it, or
+    #: whether checks of every namespace may read all series.
+    prometheus_namespace_parameter: str = ""
+    prometheus_all_namespaces: bool = False
+
     def __post_init__(self) -> None:
         if self.namespaces and self.namespace_selector:
             raise ValueError("--namespace and --namespace-selector exclude each other")
@@ -93,6 +105,39 @@ class Config:
         if self.qps <= 0 or self.burst < 1:
             raise ValueError("--qps must be above 0 and --burst at least 1")
         check_lease_times(self.lease_duration, self.lease_renew, self.lease_retry)
+        self._check_prometheus()
+
+    def _check_prometheus(self) -> None:
+        """Raises ValueError for a default Prometheus that cannot be queried, or whose series would
+        be readable by every namespace without a decision about that."""
+        if not self.prometheus_url:
+            if self.prometheus_credentials or self.prometheus_namespace_parameter:
+                raise ValueError("the options of the default Prometheus require --prometheus-url")
+            return
+        try:
+            parts = urlsplit(self.prometheus_url)
+            is_valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            is_valid = False
+        if not is_valid or "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError(
+                "--prometheus-url must be http:// or https:// with a host and an optional path, "
+                "without credentials and parameters"
+            )
+        if self.prometheus_timeout <= 0:
+            raise ValueError("--prometheus-timeout must be above 0")
+        name = self.prometheus_namespace_parameter
+        if name and (not _PARAMETER.fullmatch(name) or name in ("query", "time", "timeout")):
+            raise ValueError(
+                f"--prometheus-namespace-parameter {name!r} must be the name of a parameter, such "
+                "as namespace"
+            )
+        if bool(name) == self.prometheus_all_namespaces:
+            raise ValueError(
+                "--prometheus-url requires either --prometheus-namespace-parameter, with a proxy "
+                "that restricts queries by it, or --prometheus-all-namespaces: checks of every "
+                "namespace then read all series with the credentials of the operator"
+            )
 
 
 def check_lease_times(duration: float, renew: float, retry: float) -> None:

@@ -11,6 +11,7 @@ from canarium.config import Config
 
 _DEFAULT = Config()
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m)")
 _RESERVED = "CANARIUM_"
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 #: Clouds at which the operator's pod may have an identity.
@@ -52,6 +53,14 @@ def config_map_key(text: str) -> tuple[str, str]:
     if not name or "/" in key:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form CONFIGMAP[/KEY]")
     return name, key or "ca.crt"
+
+
+def duration(text: str) -> float:
+    """Returns the seconds of a duration such as `10s`. Raises ArgumentTypeError."""
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 500ms, 10s or 1m")
+    return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0}[match[2]]
 
 
 def resources(text: str) -> dict[str, Any]:

@@ -87,12 +87,24 @@ class SeriesMeasure(Part):
 class PrometheusQuery(Part):
     """A value from a Prometheus server."""
 
-    model_config = ConfigDict(json_schema_extra=ruled(HTTPS_FOR_IDENTITY))
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            HTTPS_FOR_IDENTITY,
+            (
+                "!has(self.authentication) || has(self.url)",
+                "authentication applies only with url: the default Prometheus of the operator has "
+                "its own credentials",
+                ".authentication",
+            ),
+        )
+    )
 
-    url: str = Field(
+    url: str | None = Field(
+        None,
         max_length=1024,
         pattern=r"^https?://",
-        description="The server, such as http://prometheus.monitoring.svc:9090.",
+        description="The server, such as http://prometheus.monitoring.svc:9090. Default: the "
+        "Prometheus that the operator is configured with.",
     )
     query: str = Field(
         max_length=4096,
@@ -106,8 +118,13 @@ class PrometheusQuery(Part):
         description="PromQL that returns the number of observations behind the value, for "
         "minSamples. Default: only the value counts.",
     )
-    authentication: Authentication | None = Field(None, description="Credentials for the server.")
-    timeout: Duration | None = Field(None, description="Timeout of the request. Default: 10s.")
+    authentication: Authentication | None = Field(
+        None, description="Credentials for the server at url."
+    )
+    timeout: Duration | None = Field(
+        None,
+        description="Timeout of the request. Default: 10s, or that of the operator's Prometheus.",
+    )
 
 
 class WebQuery(Part):

@@ -75,7 +75,7 @@ class OAuth2(Part):
 #: For the parts that have a URL, or an argument of a template for it, and an authentication.
 HTTPS_FOR_IDENTITY = (
     "!has(self.authentication) || !has(self.authentication.workloadIdentity) || "
-    "self.url.startsWith('https://') || self.url.startsWith('{{')",
+    "!has(self.url) || self.url.startsWith('https://') || self.url.startsWith('{{')",
     "workloadIdentity requires a URL of https",
     ".url",
 )

@@ -48,10 +48,12 @@ class TemplateArgument(Part):
 class TemplatePrometheusQuery(PrometheusQuery):
     """A value from a Prometheus server."""
 
-    url: str = Field(
+    url: str | None = Field(
+        None,
         max_length=1024,
         pattern=_URL,
-        description="The server, such as http://prometheus.monitoring.svc:9090, or an argument.",
+        description="The server, such as http://prometheus.monitoring.svc:9090, or an argument. "
+        "Default: the Prometheus that the operator is configured with.",
     )
 
 

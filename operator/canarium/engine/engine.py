@@ -19,6 +19,7 @@ from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.render.fetch_container import FetcherConfig
 from canarium.render.runtime_catalog import RuntimeTemplate
+from canarium.signals.default_prometheus import DefaultPrometheus
 from canarium.signals.http_client import HttpClient
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
@@ -52,6 +53,7 @@ class Engine:
         observer: Observer | None = None,
         web: HttpClient | None = None,
         identity: WorkloadIdentity | None = None,
+        prometheus: DefaultPrometheus | None = None,
         kit: FetcherConfig | None = None,
         notifies: bool = False,
         approvals_enforced: bool = False,
@@ -77,7 +79,9 @@ class Engine:
             check_templates=self.store.check_templates,
         )
         self.store.wants = self.informers.want
-        self.external = self._external_facts(api, web or HttpClient(), cluster_name, identity)
+        self.external = self._external_facts(
+            api, web or HttpClient(), cluster_name, identity, prometheus
+        )
         self.reconciler = Reconciler(
             api,
             self.store,
@@ -111,11 +115,16 @@ class Engine:
             await self.informers.stop_all()
 
     def _external_facts(
-        self, api: Api, web: HttpClient, cluster_name: str, identity: WorkloadIdentity | None
+        self,
+        api: Api,
+        web: HttpClient,
+        cluster_name: str,
+        identity: WorkloadIdentity | None,
+        prometheus: DefaultPrometheus | None,
     ) -> ExternalFacts:
         wake, timing = self._signalled, self.timing
         signals = SignalMonitor(
-            api, web, partial(analysis_target, self.store), wake, timing, identity
+            api, web, partial(analysis_target, self.store), wake, timing, identity, prometheus
         )
         registries = Registries(api, signals.access, timing.clock)
         questions = GateClient(signals.authenticator, signals.access, self.store.uid)

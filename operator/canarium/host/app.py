@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -31,6 +32,7 @@ from canarium.kube.trust import Trust
 from canarium.render.fetch_container import FetcherConfig
 from canarium.render.runtime_adaptation import adapted
 from canarium.signals.addresses import AddressPolicy
+from canarium.signals.default_prometheus import DefaultPrometheus
 from canarium.signals.http_client import HttpClient
 from canarium.signals.workload_identity import WorkloadIdentity
 from canarium.telemetry.metrics import OperatorMetrics, State
@@ -125,6 +127,7 @@ class Application:
             built_in=adapted(
                 settings.runtime_image_registry, user_ids=not settings.assigned_user_ids
             ),
+            prometheus=_prometheus(settings),
         )
         self.watching = KopfWatch(client, self.engine, self.insights)
         if metrics:
@@ -267,3 +270,17 @@ class Application:
         if not self.watching.synced():
             reasons.append("models are still being listed")
         return reasons
+
+
+def _prometheus(settings: Config) -> DefaultPrometheus | None:
+    folder = settings.prometheus_credentials
+    return (
+        DefaultPrometheus(
+            settings.prometheus_url,
+            Path(folder) if folder else None,
+            settings.prometheus_timeout,
+            settings.prometheus_namespace_parameter,
+        )
+        if settings.prometheus_url
+        else None
+    )

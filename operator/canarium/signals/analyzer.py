@@ -26,6 +26,7 @@ from canarium.kube.client import Api
 from canarium.signals.access import SharedResources
 from canarium.signals.authenticator import Authenticator
 from canarium.signals.check_sources import CheckSources
+from canarium.signals.default_prometheus import DefaultPrometheus
 from canarium.signals.metrics_scraper import scrape_pod, scraped_selectors
 from canarium.signals.sample_budget import SampleBudget
 from canarium.signals.target import AnalysisTarget
@@ -47,9 +48,15 @@ class AnalysisState:
 class Analyzer:
     """Analyzes models. Their state belongs to the caller, except for the sample budget."""
 
-    def __init__(self, api: Api, shared: SharedResources, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        api: Api,
+        shared: SharedResources,
+        authenticator: Authenticator,
+        prometheus: DefaultPrometheus | None = None,
+    ) -> None:
         self._shared = shared
-        self._sources = CheckSources(api, shared, authenticator)
+        self._sources = CheckSources(api, shared, authenticator, prometheus)
         self._error_log = ErrorLog(log)
         self._budget = SampleBudget()
 

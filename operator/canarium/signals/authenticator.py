@@ -54,7 +54,7 @@ class Authenticator:
             return await self._oauth2(plain, namespace, secret, authentication.oauth2)
         if authentication.sig_v4:
             return self._sig_v4(plain, secret, authentication.sig_v4)
-        return _login(plain, secret)
+        return with_login(plain, secret)
 
     def refused(self, endpoint: Endpoint) -> None:
         """Drops the token of an endpoint that refused it."""
@@ -99,8 +99,11 @@ class Authenticator:
         return _signed(plain, keys, settings, self._timing.now)
 
 
-def _login(plain: Endpoint, secret: Secret) -> Endpoint:
-    """Raises Unavailable."""
+def with_login(plain: Endpoint, secret: Secret) -> Endpoint:
+    """Returns `plain` with a token, or with username and password.
+
+    Raises Unavailable if the Secret has neither, and no authority.
+    """
     if "token" in secret:
         return _bearer(plain, secret.line("token"))
     if "username" in secret or "password" in secret:

@@ -16,18 +16,31 @@ from canarium.signals import credentials, external_metrics, json_metric, prometh
 from canarium.signals.access import SharedResources
 from canarium.signals.authenticator import Authenticator
 from canarium.signals.credentials import Unavailable
+from canarium.signals.default_prometheus import DefaultPrometheus
 from canarium.signals.endpoint import Endpoint
 from canarium.signals.presets import measure_of, own_series
 from canarium.signals.query_template import BadTemplate, filled
 from canarium.signals.redaction import redacted
 from canarium.signals.target import AnalysisTarget, ModelServer
 
+_NO_PROMETHEUS = (
+    "prometheus.url is not set, and the operator has no default Prometheus "
+    "(analysis.prometheus.url in the values of its chart)"
+)
+
 
 class CheckSources:
     """Reads metrics of pods from their windows, and asks all other sources."""
 
-    def __init__(self, api: Api, shared: SharedResources, authenticator: Authenticator) -> None:
+    def __init__(
+        self,
+        api: Api,
+        shared: SharedResources,
+        authenticator: Authenticator,
+        default: DefaultPrometheus | None = None,
+    ) -> None:
         self._api, self._shared, self._authenticator = api, shared, authenticator
+        self._default = default
 
     async def measure(
         self,
@@ -97,9 +110,15 @@ class CheckSources:
         now: float,
     ) -> Result:
         access = self._shared.of(target.namespace)
-        endpoint = await self._authenticator.endpoint(
-            target.namespace, query.url, query.authentication, patience
-        )
+        if query.url is not None:
+            endpoint = await self._authenticator.endpoint(
+                target.namespace, query.url, query.authentication, patience
+            )
+        elif self._default is not None:
+            own_timeout = patience if query.timeout else None
+            endpoint = self._default.endpoint(target.namespace, own_timeout)
+        else:
+            return Missing(_NO_PROMETHEUS, reason=CheckReason.NO_PROMETHEUS)
         value = await prometheus.query(access, endpoint, filled(query.query, variables), now)
         if not query.samples_query or isinstance(value, Missing):
             return self._finding(value, endpoint)

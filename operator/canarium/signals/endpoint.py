@@ -36,6 +36,10 @@ class Endpoint:
     signer: SigV4Signer | None = None
     #: Key of the token in `headers`, or of the signer's access key; None: it does not expire.
     token: Key | None = field(default=None, repr=False)
+    #: Parameters of every request, which those of a request do not replace.
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    #: Where its credentials are configured.
+    login: str = "authentication.secretName"
 
     def __str__(self) -> str:
         return shown(self.url)
@@ -60,6 +64,7 @@ class Endpoint:
         Raises NoAnswer.
         """
         url, sent = self.url.rstrip("/") + path if path else self.url, dict(headers or {})
+        query = {**(query or {}), **self.parameters}
         if self.signer:
             if query:
                 url += f"?{urlencode(query, quote_via=quote)}"
@@ -67,13 +72,13 @@ class Endpoint:
                 url, sent = self.signer.signed(method, url, sent, body or b"")
             except ValueError as error:
                 raise NoAnswer("the address is not a valid URL") from error
-            query = None
+            query = {}
         return await web.request(
             method,
             url,
             body=body,
             headers={**sent, **self.headers},
-            query=query,
+            query=query or None,
             patience=self.patience,
             tls=self.tls,
             exact=self.signer is not None,
@@ -84,7 +89,7 @@ def denied(endpoint: Endpoint, answer: Response) -> Missing | None:
     """Returns the finding for a server that rejects the credentials, or their absence."""
     if answer.status not in _DENIED:
         return None
-    why = "a login is missing: authentication.secretName"
+    why = f"a login is missing: {endpoint.login}"
     if endpoint.has_credentials:
         words = redacted(_words(answer.body), endpoint.secrets)
         why = f"the login is refused: {words}" if words else "the login is refused"

@@ -28,6 +28,7 @@ from canarium.signals.analyzer import AnalysisState, Analyzer
 from canarium.signals.assertions import Unusable, faults
 from canarium.signals.authenticator import Authenticator
 from canarium.signals.credentials import Unavailable
+from canarium.signals.default_prometheus import DefaultPrometheus
 from canarium.signals.http_client import HttpClient
 from canarium.signals.smoke import Failed, Unreached
 from canarium.signals.target import AnalysisTarget
@@ -72,12 +73,13 @@ class SignalMonitor:
         wake: Wake,
         timing: Timing | None = None,
         identity: WorkloadIdentity | None = None,
+        prometheus: DefaultPrometheus | None = None,
     ) -> None:
         self._api, self._target, self._wake = api, target, wake
         self._shared = SharedResources(web)
         self._timing = timing or Timing()
         self.authenticator = Authenticator(api, self._shared.of, self._timing, identity)
-        self._analyzer = Analyzer(api, self._shared, self.authenticator)
+        self._analyzer = Analyzer(api, self._shared, self.authenticator, prometheus)
         self._error_log = ErrorLog(log)
         self._models: dict[Key, _Watched] = {}
 

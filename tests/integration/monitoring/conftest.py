@@ -53,7 +53,8 @@ def rollout(prometheus: Prometheus, value: float) -> dict[str, Any]:
     """Returns half of the traffic for two seconds, with a check whose value is `value`, and one
     that compares with stable."""
     check = {"url": prometheus.url, "query": f"vector({value})"}
-    same = {"url": prometheus.url, "query": "vector(1)", "samplesQuery": "vector(900)"}
+    # Without a URL: the Prometheus of the operator, which is the same one.
+    same = {"query": "vector(1)", "samplesQuery": "vector(900)"}
     return {
         "rollout": {
             "steps": [{"weight": 50, "pause": "2s"}],
@@ -130,6 +131,7 @@ def story(
     flags = ["--namespace", NAMESPACE, "--lease-namespace", "default", *PATIENT_LEASE]
     flags += ["--metrics-port", str(port), "--allow-address", "127.0.0.1"]
     flags += ["--log-format", "json", "--log-level", "DEBUG"]
+    flags += ["--prometheus-url", f"http://127.0.0.1:{address}", "--prometheus-all-namespaces"]
     job = scrape_job(port)
     plane.kubectl("create", "namespace", NAMESPACE)
     operator = Operator(granted, folder / "operator.log", *flags)

@@ -65,6 +65,12 @@ class CheckReason(Reason):
         _INSUFFICIENT,
         "Fix `spec.runtime.metrics` or the check.",
     )
+    NO_PROMETHEUS = (
+        "NoPrometheus",
+        "The check names no Prometheus, and the operator is configured with none.",
+        _INSUFFICIENT,
+        "Set `prometheus.url`, or ask an administrator to set `analysis.prometheus.url`.",
+    )
     INVALID_QUERY = (
         "InvalidQuery",
         "The query is not valid, or does not return one number.",

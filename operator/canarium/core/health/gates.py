@@ -42,6 +42,7 @@ SPEC_AT_FAULT: frozenset[str] = frozenset(
         CheckReason.INVALID_CREDENTIALS,
         CheckReason.INVALID_QUERY,
         CheckReason.NO_MATCH,
+        CheckReason.NO_PROMETHEUS,
         CheckReason.NO_SUCH_METRIC,
         # Neither version nor spec: the network does not admit the operator.
         CheckReason.PODS_UNREACHABLE,
