@@ -153,6 +153,7 @@ async def test_missing_template_holds_the_rollout_which_continues_once_it_exists
         cluster.plane.kubectl("delete", "clusterchecktemplate", cluster.namespace)
 
 
+SECRET = {"authentication": {"secretName": "login"}}
 CHECK = {"name": "drift", "metric": "ErrorRate", "max": "1%"}
 
 
@@ -166,8 +167,12 @@ CHECK = {"name": "drift", "metric": "ErrorRate", "max": "1%"}
         ({"templates": [{"name": "a", "kind": "Template"}]}, "templates.*kind"),
         ({"templates": [{"name": "a", "args": {"x": 1}}]}, "templates.*args"),
         ({"checks": [{**CHECK, "max": "{{ args.max }}"}]}, "checks.*max"),
+        (
+            {"checks": [{"name": "a", "prometheus": {"query": "up", **SECRET}, "max": "1"}]},
+            "authentication applies only with url",
+        ),
     ],
-    ids=["none", "empty", "twice", "kind", "number", "placeholder"],
+    ids=["none", "empty", "twice", "kind", "number", "placeholder", "default"],
 )
 async def test_invalid_use_is_refused_at_apply(
     cluster: Cluster, analysis: dict[str, Any], words: str
