@@ -69,9 +69,11 @@ def object_name(what: str) -> str:
     return what.replace(" ", "/", 1)
 
 
-def retry_advice(revision: str) -> str:
-    """Returns what a user can do about a failed version."""
-    return f"Update the spec, or annotate canarium.dev/retry={revision}/<token>"
+def retry_advice(revision: str, *, follows: bool) -> str:
+    """Returns what a user can do about a failed version; `follows`: of a model that follows an
+    alias."""
+    remedy = "Move the alias, update the spec," if follows else "Update the spec,"
+    return f"{remedy} or annotate canarium.dev/retry={revision}/<token>"
 
 
 def command_advice(command: str, revision: str, effect: str) -> str:

@@ -34,5 +34,5 @@ def _text(ctx: RolloutContext, why: FailureSummary) -> tuple[str, str, str]:
     return (
         f"the first version, {describe(ctx, ctx.target)}, failed: {explain(why)}",
         "Its pods are kept for debugging",
-        retry_advice(ctx.target),
+        retry_advice(ctx.target, follows=ctx.follows),
     )

@@ -61,5 +61,5 @@ def _failed_stable(
         f"{describe(ctx, ctx.stable)} {does}",
         f"It failed at {failure.time}: {explain(failure)}",
         "There is no other version to roll back to",
-        retry_advice(ctx.target),
+        retry_advice(ctx.target, follows=ctx.follows),
     )

@@ -74,7 +74,7 @@ def rolled_back(ctx: RolloutContext) -> PhaseResult:
     return (
         base.at(ctx.status.progress if recreating else None)
         .recheck_in(late.recheck)
-        .say(text, serving_now(ctx), restart, retry_advice(ctx.target))
+        .say(text, serving_now(ctx), restart, retry_advice(ctx.target, follows=ctx.follows))
         .holding(wait if busy or recreating else None)
         .with_outcome(None if carrying else _history(ctx, failure))
         .with_events(*(() if carrying else _events(ctx, failure)))
