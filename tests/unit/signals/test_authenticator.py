@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import ssl
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs
 
@@ -24,7 +27,9 @@ from canarium.signals.authenticator import Authenticator
 from canarium.signals.credentials import Unavailable
 from canarium.signals.endpoint import Endpoint
 from canarium.signals.http_client import HttpClient
+from http_server import HttpServer
 from idle import Clock
+from sandbox.pki import Authority
 from signals.conftest import LOOPBACK, Responder
 from sources.rig import Secrets
 
@@ -193,6 +198,25 @@ async def test_token_server_is_subject_to_the_rules_on_addresses(rig: Rig) -> No
     assert refusal.reason == CheckReason.ADDRESS_REFUSED
     refusal = await rig.refusal(secretName="login", oauth2={"tokenUrl": "http://127.0.0.1:1/"})
     assert refusal.reason == CheckReason.UNREACHABLE
+
+
+async def test_authority_of_the_secret_is_trusted_for_the_token_server_too(
+    rig: Rig, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    authority.make()
+    authority.serving("login", ["127.0.0.1"], ["localhost"])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*authority.pair("login"))
+    async with HttpServer(rig.responder.answer, tls=context) as listening:
+        url = f"https://127.0.0.1:{listening.port}/token"
+        rig.secrets.stored["login"] = CLIENT
+        refusal = await rig.refusal(oauth2={"tokenUrl": url})
+        assert refusal.reason == CheckReason.UNTRUSTED_CERTIFICATE
+        rig.secrets.stored["login"] = {**CLIENT, "ca.crt": authority.certificate.read_bytes()}
+        endpoint = await rig.endpoint(oauth2={"tokenUrl": url})
+        endpoint = replace(endpoint, url=f"https://127.0.0.1:{listening.port}/numbers")
+        assert await rig.number(endpoint) == Reading(1.5)
 
 
 async def test_headers_have_their_values_from_the_secret(rig: Rig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import time
@@ -16,6 +17,7 @@ import pytest
 import pytest_asyncio
 import yaml
 from aiohttp import web as server
+from click.testing import CliRunner
 
 from canarium.api.analysis import Analysis
 from canarium.api.effective_analysis import EffectiveCheck, effective_analysis
@@ -31,6 +33,8 @@ from canarium.signals.http_client import HttpClient
 from canarium.signals.sigv4 import AwsKeys, SigV4Signer
 from canarium.signals.target import AnalysisTarget
 from canarium.signals.workload_identity import WorkloadIdentity
+from canarium_cli.main import cli
+from cli.lint.cases import MODEL
 from fetch.conftest import S3, environment, s3
 from signals.conftest import LOOPBACK, Responder
 from sources.rig import Secrets
@@ -55,10 +59,14 @@ def recipe(name: str, url: str) -> EffectiveCheck:
     return effective_analysis(analysis).checks[0]
 
 
-def test_guide_has_a_check_for_each_service() -> None:
+def test_guide_has_a_correct_check_for_each_service(tmp_path: Path) -> None:
     assert recipes().keys() == {"drift", "cloudwatch", "google", "azure", "datadog", "queue"}
-    for check in recipes().values():
-        Analysis.model_validate({"checks": [check]})
+    model = copy.deepcopy(MODEL)
+    model["spec"]["rollout"]["analysis"]["checks"] = list(recipes().values())
+    file = tmp_path / "model.yaml"
+    file.write_text(yaml.safe_dump(model))
+    done = CliRunner().invoke(cli, ["lint", "--strict", str(file)])
+    assert (done.exit_code, done.output) == (0, "0 errors, 0 warnings in 1 object\n"), done.output
 
 
 class Rig:

@@ -123,7 +123,7 @@ class CheckReason(Reason):
         "UntrustedCertificate",
         "The certificate of the source is not signed by a trusted authority.",
         _ERROR,
-        "Name the authority in `caSecret`, or fix the certificate.",
+        "Add the authority to the Secret of the check as `ca.crt`, or fix the certificate.",
     )
     ACCESS_DENIED = (
         "AccessDenied",
