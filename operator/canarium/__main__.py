@@ -22,6 +22,7 @@ from canarium.options import (
     address,
     config_map_key,
     duration,
+    identity,
     identity_host,
     resources,
     variable,
@@ -251,6 +252,13 @@ def _add_prometheus(run: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="folder with the credentials for it, such as a mounted Secret: the file token, or "
         "username and password; ca.crt for a private authority. They are sent to no other URL",
+    )
+    run.add_argument(
+        "--prometheus-identity",
+        type=identity,
+        metavar="Azure|Google|AWS:REGION:SERVICE",
+        help="query it with the identity of the operator's pod at a cloud, instead of credentials; "
+        "for example AWS:eu-central-1:aps",
     )
     run.add_argument(
         "--prometheus-timeout",

@@ -79,6 +79,8 @@ class Config:
     #: mounted Secret.
     prometheus_url: str = ""
     prometheus_credentials: str | None = None
+    #: The identity of the operator's pod instead: a cloud, and the region and service of AWS.
+    prometheus_identity: tuple[str, str, str] | None = None
     prometheus_timeout: float = 10.0
     #: Parameter of each query with the namespace of the model, with which a proxy restricts it, or
     #: whether checks of every namespace may read all series.
@@ -111,7 +113,8 @@ class Config:
         """Raises ValueError for a default Prometheus that cannot be queried, or whose series would
         be readable by every namespace without a decision about that."""
         if not self.prometheus_url:
-            if self.prometheus_credentials or self.prometheus_namespace_parameter:
+            options = (self.prometheus_credentials, self.prometheus_identity)
+            if any(options) or self.prometheus_namespace_parameter:
                 raise ValueError("the options of the default Prometheus require --prometheus-url")
             return
         try:
@@ -123,6 +126,11 @@ class Config:
             raise ValueError(
                 "--prometheus-url must be http:// or https:// with a host and an optional path, "
                 "without credentials and parameters"
+            )
+        if self.prometheus_identity and (self.prometheus_credentials or parts.scheme != "https"):
+            raise ValueError(
+                "--prometheus-identity requires a --prometheus-url of https://, and excludes "
+                "--prometheus-credentials"
             )
         if self.prometheus_timeout <= 0:
             raise ValueError("--prometheus-timeout must be above 0")

@@ -14,6 +14,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m)")
 _RESERVED = "CANARIUM_"
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_AWS_NAME = re.compile(r"[a-z][a-z0-9-]*")
 #: Clouds at which the operator's pod may have an identity.
 IDENTITY_PROVIDERS = ("AWS", "Azure", "Google")
 
@@ -33,6 +34,21 @@ def variable(text: str) -> tuple[str, str]:
         # Would stand in for the Secret of a model.
         raise argparse.ArgumentTypeError(f"{name}: the prefix {_RESERVED} is reserved")
     return name, value
+
+
+def identity(text: str) -> tuple[str, str, str]:
+    """Returns cloud, region and service of `Azure`, `Google` or `AWS:REGION:SERVICE`.
+
+    Raises ArgumentTypeError.
+    """
+    provider, *names = text.split(":")
+    if provider in ("Azure", "Google") and not names:
+        return provider, "", ""
+    if provider == "AWS" and len(names) == 2 and all(map(_AWS_NAME.fullmatch, names)):
+        return provider, names[0], names[1]
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not Azure, Google, or AWS:REGION:SERVICE such as AWS:eu-central-1:aps"
+    )
 
 
 def identity_host(text: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 
+from canarium.api.authentication import SigV4
 from canarium.config import Config
 from canarium.engine.engine import Engine
 from canarium.engine.liveness import stuck
@@ -280,7 +281,16 @@ def _prometheus(settings: Config) -> DefaultPrometheus | None:
             Path(folder) if folder else None,
             settings.prometheus_timeout,
             settings.prometheus_namespace_parameter,
+            _identity(settings),
         )
         if settings.prometheus_url
         else None
     )
+
+
+def _identity(settings: Config) -> tuple[str, SigV4 | None] | None:
+    """Returns how the default Prometheus is queried with the identity of the pod."""
+    if settings.prometheus_identity is None:
+        return None
+    provider, region, service = settings.prometheus_identity
+    return provider, SigV4(region=region, service=service) if region else None

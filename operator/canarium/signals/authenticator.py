@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from canarium.api.authentication import Authentication, OAuth2, SecretHeader, SigV4
 from canarium.kube.client import Api
@@ -82,11 +83,18 @@ class Authenticator:
     async def _workload(self, plain: Endpoint, authentication: Authentication) -> Endpoint:
         """Raises Unavailable unless an administrator allows the host."""
         provider = authentication.workload_identity or ""
-        host, url = self._identity.allowed(provider, plain.url)
-        plain = replace(plain, url=url)
-        if authentication.sig_v4:
+        url = self._identity.allowed(provider, plain.url)
+        return await self.with_identity(replace(plain, url=url), provider, authentication.sig_v4)
+
+    async def with_identity(
+        self, plain: Endpoint, provider: str, signature: SigV4 | None
+    ) -> Endpoint:
+        """Returns `plain`, whose URL an administrator chose or allowed, with the operator's
+        identity. Raises Unavailable."""
+        if signature:
             keys, key = await self._identity.aws()
-            return _signed(plain, keys, authentication.sig_v4, self._timing.now, key)
+            return _signed(plain, keys, signature, self._timing.now, key)
+        host = urlsplit(plain.url).hostname or ""
         return _bearer(plain, *await self._identity.bearer(provider, host))
 
     def _sig_v4(self, plain: Endpoint, secret: Secret, settings: SigV4) -> Endpoint:

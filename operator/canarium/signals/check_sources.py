@@ -116,7 +116,9 @@ class CheckSources:
             )
         elif self._default is not None:
             own_timeout = patience if query.timeout else None
-            endpoint = self._default.endpoint(target.namespace, own_timeout)
+            endpoint = await self._default.endpoint(
+                target.namespace, own_timeout, self._authenticator
+            )
         else:
             return Missing(_NO_PROMETHEUS, reason=CheckReason.NO_PROMETHEUS)
         value = await prometheus.query(access, endpoint, filled(query.query, variables), now)

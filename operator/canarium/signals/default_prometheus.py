@@ -16,7 +16,8 @@ import base64
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from canarium.signals.authenticator import with_login
+from canarium.api.authentication import SigV4
+from canarium.signals.authenticator import Authenticator, with_login
 from canarium.signals.credentials import Secret, Unavailable
 from canarium.signals.endpoint import Endpoint
 
@@ -35,16 +36,23 @@ class DefaultPrometheus:
     folder: Path | None = None
     timeout: float = 10.0
     namespace_parameter: str = ""
+    #: The operator's identity instead of a Secret: a cloud, and how requests to AWS are signed.
+    identity: tuple[str, SigV4 | None] | None = None
     #: The last content of the folder, and the endpoint with it: a certificate is parsed once.
     _last: tuple[dict[str, str], Endpoint] | None = field(default=None, init=False, repr=False)
 
-    def endpoint(self, namespace: str, patience: float | None) -> Endpoint:
+    async def endpoint(
+        self, namespace: str, patience: float | None, authenticator: Authenticator
+    ) -> Endpoint:
         """Returns the endpoint for a check in `namespace`; `patience` None is its own timeout.
 
         Raises Unavailable.
         """
+        plain = Endpoint(self.url, self.timeout)
         return replace(
-            self._with_login(),
+            await authenticator.with_identity(plain, *self.identity)
+            if self.identity
+            else self._with_login(),
             patience=self.timeout if patience is None else patience,
             parameters={self.namespace_parameter: namespace} if self.namespace_parameter else {},
             login="analysis.prometheus.existingSecret in the values of the operator's chart",

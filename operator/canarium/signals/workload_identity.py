@@ -65,9 +65,9 @@ class WorkloadIdentity:
         await self._tokens.close()
         await self._web.close()
 
-    def allowed(self, provider: str, url: str) -> tuple[str, str]:
-        """Returns the host of `url`, and the URL with exactly this host, so that no other parser
-        can see another one. Raises Unavailable unless the identity may be used there."""
+    def allowed(self, provider: str, url: str) -> str:
+        """Returns `url` with exactly the host that is allowed, so that no other parser can see
+        another one. Raises Unavailable unless the identity may be used there."""
         parts = urlsplit(url)
         host = (parts.hostname or "").rstrip(".")
         if (provider, host) not in self._hosts:
@@ -81,7 +81,7 @@ class WorkloadIdentity:
                 f"{shown(url)}: the operator's identity is sent only by https, to port 443",
                 CheckReason.ADDRESS_REFUSED,
             )
-        return host, urlunsplit(("https", host, parts.path, parts.query, ""))
+        return urlunsplit(("https", host, parts.path, parts.query, ""))
 
     def forget(self, key: Key) -> None:
         """Drops a credential that a server refused."""

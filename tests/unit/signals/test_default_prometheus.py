@@ -3,6 +3,7 @@ namespace."""
 
 from __future__ import annotations
 
+import argparse
 import base64
 import json
 from pathlib import Path
@@ -18,6 +19,7 @@ from canarium.core.decision.plan import AnalysisRequest
 from canarium.core.evidence.measures import Missing, Reading
 from canarium.core.evidence.windows import Window
 from canarium.kube.errors import ApiError
+from canarium.options import identity
 from canarium.signals.access import SharedResources
 from canarium.signals.authenticator import Authenticator
 from canarium.signals.check_sources import CheckSources
@@ -168,6 +170,17 @@ async def test_login_that_cannot_be_used_is_reported_without_its_content(
         ({"namespace_parameter": "query"}, "must be the name of a parameter"),
         ({"namespace_parameter": "a&b"}, "must be the name of a parameter"),
         ({"url": "", "credentials": "/etc/x"}, "require --prometheus-url"),
+        ({"url": "", "identity": ("Azure", "", "")}, "require --prometheus-url"),
+        ({"all_namespaces": True, "identity": ("Azure", "", "")}, "of https://"),
+        (
+            {
+                "url": "https://p",
+                "all_namespaces": True,
+                "credentials": "/etc/x",
+                "identity": ("Azure", "", ""),
+            },
+            "excludes",
+        ),
         ({"all_namespaces": True, "timeout": 0.0}, "above 0"),
     ],
 )
@@ -177,3 +190,25 @@ def test_settings_that_leak_or_cannot_work_are_refused(
     values = {f"prometheus_{key}": value for key, value in settings.items()}
     with pytest.raises(ValueError, match=words):
         Config(**{"prometheus_url": "http://prometheus", **values})
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("Azure", ("Azure", "", "")),
+        ("AWS:eu-central-1:aps", ("AWS", "eu-central-1", "aps")),
+        ("AWS", None),
+        ("AWS:eu-central-1", None),
+        ("AWS:EU:aps", None),
+        ("Google:a:b", None),
+        ("Oracle", None),
+    ],
+)
+def test_identity_is_a_cloud_with_what_a_signature_needs(
+    text: str, parsed: tuple[str, str, str] | None
+) -> None:
+    if parsed:
+        assert identity(text) == parsed
+        return
+    with pytest.raises(argparse.ArgumentTypeError, match="is not Azure, Google, or AWS:REGION"):
+        identity(text)

@@ -14,13 +14,14 @@ import pytest
 import pytest_asyncio
 from aiohttp import web as server
 
-from canarium.api.authentication import Authentication
+from canarium.api.authentication import Authentication, SigV4
 from canarium.api.reasons import CheckReason
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.signals.access import SharedResources
 from canarium.signals.authenticator import Authenticator
 from canarium.signals.credentials import Unavailable
+from canarium.signals.default_prometheus import DefaultPrometheus
 from canarium.signals.endpoint import Endpoint
 from canarium.signals.http_client import HttpClient
 from canarium.signals.workload_identity import WorkloadIdentity, azure_scope
@@ -261,6 +262,30 @@ async def test_token_that_cannot_be_read_is_named(rig: Rig) -> None:
     rig.variables["AZURE_FEDERATED_TOKEN_FILE"] = "/nowhere"
     refusal = await rig.refusal(AZURE, "https://azure.test/")
     assert str(refusal) == "the token /nowhere of the operator's pod cannot be read"
+
+
+@pytest.mark.parametrize(
+    ("settings", "login"),
+    [
+        (("AWS", SigV4(region="eu-central-1", service="aps")), "AWS4-HMAC-SHA256 Credential=ASIA/"),
+        (("Google", None), "Bearer t0ken"),
+    ],
+    ids=["AWS", "Google"],
+)
+async def test_prometheus_of_the_operator_is_queried_with_its_identity_and_no_other_url(
+    rig: Rig, settings: tuple[str, SigV4 | None], login: str
+) -> None:
+    """Its host is not one at which checks may use the identity."""
+    rig.responder.responds(ASSUMED if settings[0] == "AWS" else TOKEN)
+    url = f"{rig.responder.url}/workspaces/ws-1"
+    default = DefaultPrometheus(url, identity=settings, namespace_parameter="namespace")
+    endpoint = await default.endpoint("risk", None, rig.authenticator)
+    await endpoint.request(rig.shared.of("risk"), "GET", "/api/v1/query", query={"query": "a b"})
+    (_, path, _), headers = rig.responder.requests[-1], rig.responder.headers[-1]
+    assert headers["Authorization"].startswith(login)
+    assert parse_qs(path.partition("?")[2]) == {"query": ["a b"], "namespace": ["risk"]}
+    asked = AWS if settings[0] == "AWS" else GOOGLE
+    assert "is not a host" in str(await rig.refusal(asked, url.replace("http", "https")))
 
 
 async def test_token_is_sent_over_tls_to_the_allowed_host(rig: Rig, tmp_path: Path) -> None:
