@@ -16,7 +16,7 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.context.position import analysis_of
 from canarium.core.decision.plan import Event
 from canarium.core.evidence.history import PastEvaluation, evaluations_per_check
-from canarium.core.evidence.verdict import Evidence, Finding
+from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from canarium.core.health.cause import Cause
 from canarium.core.times import stamp
 
@@ -151,6 +151,16 @@ def step_evidence(ctx: RolloutContext, since: float) -> Evidence | None:
     """Returns the last evaluation, if its window began with the step that began at `since`."""
     evidence = _evidence(ctx)
     return evidence if evidence and abs(evidence.since - since) < 0.01 else None
+
+
+def passes(ctx: RolloutContext, evidence: Evidence) -> bool:
+    """Returns whether every check passes, those of templates included.
+
+    The last evaluation may be older than the checks of a template that was added meanwhile.
+    """
+    evaluated = {finding.check for finding in evidence.findings}
+    needed = {check.name for one in template_checks(ctx).templates for check in one.checks}
+    return evidence.verdict is Verdict.PASS and needed <= evaluated
 
 
 def _evidence(ctx: RolloutContext) -> Evidence | None:

@@ -20,7 +20,7 @@ from canarium.core.context.position import current_step, following, granted, rel
 from canarium.core.context.progress import current_progress, progress_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
-from canarium.core.evidence.verdict import Finding, Verdict
+from canarium.core.evidence.verdict import Finding
 from canarium.core.facts.grant import ELAPSED, INSUFFICIENT, PASSED, PROMOTE, PROMOTION
 from canarium.core.health import gates
 from canarium.core.messages import command_advice, sentences
@@ -124,7 +124,7 @@ def _await_evidence(
         )
     evidence = gates.step_evidence(ctx, parse(progress.step_start_time or stamp(ctx.now)))
     missing = missing_checks(ctx)
-    if evidence and evidence.verdict is Verdict.PASS and missing is None:
+    if evidence and gates.passes(ctx, evidence) and missing is None:
         return StepOver(progress, PASSED)
     open_check = evidence.open if evidence else None
     spent = bool(evidence and evidence.exhausted and evidence.at >= until)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,6 +228,27 @@ def test_checks_that_remain_still_fail_a_version_while_others_are_missing() -> N
     assert waits(cluster)
     seen(cluster, Verdict.FAIL)
     assert set(cluster.run(10).serving()) == {"1"}
+
+
+@rule("R12", "R17")
+def test_step_needs_evidence_of_all_checks_once_a_missing_template_exists() -> None:
+    cluster = rolling()
+    cluster.spec = judged("2", USE, {"name": "late"})
+    cluster.run(20)
+    seen(cluster, Verdict.PASS)
+    cluster.run(20)
+    assert waits(cluster)
+    cluster.check_templates["CheckTemplate", "late"] = slo("late", bound="1")
+    cluster.check_templates["CheckTemplate", "late"].pop("args")
+    cluster.run(20)
+    assert waits(cluster, "Analysis")
+    assert cluster.status.weight == 25
+    seen(cluster, Verdict.PASS)
+    assert cluster.evidence
+    (finding,) = cluster.evidence.findings
+    late = replace(finding, check="late")
+    cluster.evidence = replace(cluster.evidence, findings=(finding, late))
+    assert cluster.run(10).status.weight == 50
 
 
 @rule("R17")
