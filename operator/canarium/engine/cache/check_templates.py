@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -53,13 +53,15 @@ class CheckTemplates:
         self.caches = {resources.CHECK_TEMPLATES: self._namespaced}
         self.cluster_caches = {resources.CLUSTER_CHECK_TEMPLATES: self._cluster}
 
-    def named(self, namespace: str, spec: Mapping[str, Any]) -> tuple[CheckTemplate, ...]:
-        """Returns the templates that a raw `spec` names and that exist."""
+    def named(
+        self, namespace: str, references: Iterable[tuple[str, str]]
+    ) -> tuple[CheckTemplate, ...]:
+        """Returns the templates that exist of those with this kind and name."""
         existing = (
             self._cluster.items.get(("", name))
             if kind == CLUSTER
             else self._namespaced.items.get((namespace, name))
-            for kind, name in references(spec)
+            for kind, name in references
         )
         return tuple(one.template for one in existing if one)
 
@@ -73,4 +75,5 @@ def references(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yields kind and name of the templates that a raw `spec` refers to, in its order."""
     analysis = (spec.get("rollout") or {}).get("analysis") or {}
     for use in analysis.get("templates") or ():
-        yield use.get("kind") or NAMESPACED, use["name"]
+        if use.get("name"):
+            yield use.get("kind") or NAMESPACED, use["name"]

@@ -18,6 +18,7 @@ from canarium.api.model_deployment import Spec
 from canarium.api.route_kind import RouteKind
 from canarium.api.states import Phase
 from canarium.core.context.commands import ANNOTATIONS, NAMED
+from canarium.engine.cache import check_templates
 from canarium.engine.cache.compression import Compressor
 from canarium.engine.cache.routes import ROUTES, wanted_kind
 
@@ -41,6 +42,8 @@ class CachedModel:
     #: Kinds of the routes that it asks for or already has.
     routes: tuple[RouteKind, ...] = field(compare=False)
     content: bytes
+    #: Kind and name of the templates of checks that it uses.
+    check_templates: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     #: Who wrote the spec last: manager, operation and time.
     applied: Mapping[str, str] | None = field(default=None, compare=False)
 
@@ -106,6 +109,7 @@ def parent(raw: Raw) -> CachedModel:
         phase=status.get("phase", Phase.PENDING),
         routes=tuple(kind for kind in ROUTES if kind in kinds),
         content=_MODELS.compress(content),
+        check_templates=tuple(check_templates.references(raw.get("spec") or {})),
         applied=_applied(meta.get("managedFields") or ()),
     )
 

@@ -14,7 +14,6 @@ from canarium.core.facts.gateways import Backend, Route, RouteConflict
 from canarium.core.facts.observed import BlockedDeletion, Observed, Orphan, ResolvedRuntime, Service
 from canarium.core.facts.pods import CREATING_REASONS, Pod
 from canarium.engine.cache import (
-    check_templates,
     istio,
     model_deployments,
     model_gates,
@@ -124,10 +123,8 @@ class Store:
     def _check_template_changed(self, kind: str, namespace: str, name: str) -> None:
         """Wakes the models whose analysis names the template."""
         for key, parent in self.parents.items.items():
-            if namespace in ("", key[0]):
-                named = check_templates.references(parent.raw.get("spec") or {})
-                if (kind, name) in named:
-                    self._wake(key, Urgency.CHANGE)
+            if namespace in ("", key[0]) and (kind, name) in parent.check_templates:
+                self._wake(key, Urgency.CHANGE)
 
     def _gateway_changed(self, gateway: routes.CachedGateway | None) -> None:
         """Wakes the models that name the Gateway, or for a class any Gateway."""
@@ -230,7 +227,7 @@ class Store:
             # One without our owner is not ours, and blocks nothing.
             gate_jobs=tuple(c.fact for c in self.children(resources.JOBS, key) if c.owner == uid),
             model_gates=self.model_gates.named(key[0], spec),
-            check_templates=self.check_templates.named(key[0], spec),
+            check_templates=self.check_templates.named(key[0], parent.check_templates),
             gateways=self.gateways.named(spec, key[0]),
             route_api_error=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
             autoscalers=tuple(ours(resources.AUTOSCALERS)),
