@@ -115,6 +115,9 @@ class Deciding:
         for resource, doors in self._store.gateways.caches.items():
             for obj in self._world.server.all(resource):
                 doors.observe(obj)
+        for resource, templates in self._store.check_templates.caches.items():
+            for obj in self._world.server.all(resource):
+                templates.observe(obj)
         for obj in self._world.server.all(resources.MODELS):
             self._store.parents.observe(obj)
 
@@ -169,14 +172,14 @@ class Deciding:
     def _see(self, write: Write) -> None:
         if not self._connection:
             return
-        cache = (
-            self._store.parents
-            if write.resource is resources.MODELS
-            else self._store.caches.get(write.resource)
-        )
+        whole: dict[Any, Any] = {
+            resources.MODELS: self._store.parents,
+            **self._store.check_templates.caches,
+        }
+        cache = whole.get(write.resource) or self._store.caches.get(write.resource)
         if cache is None:
             return
-        seen = write.resource is resources.MODELS or labels.MODEL in (
+        seen = write.resource in whole or labels.MODEL in (
             (write.after or {"metadata": {}})["metadata"].get("labels") or {}
         )
         if write.after and seen:

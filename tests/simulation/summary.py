@@ -45,7 +45,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if isinstance(report, pytest.TestReport) and "tests/simulation/" in report.nodeid
     )
     terminalreporter.section("simulation")
-    for form in ("decisions", "engine", "gates"):
+    for form in ("decisions", "engine", "gates", "templates"):
         told = ", ".join(f"{EXPLORED[f'{form} {word}']:,} {word}" for word in _WORDS)
         terminalreporter.line(f"{form}: {told}")
     raised = EXPLORED["gates rises"]
@@ -58,6 +58,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
     jobs, ended = EXPLORED["jobs of gates"], EXPLORED["jobs of gates ended"]
     terminalreporter.line(f"{jobs:,} Jobs of gates created, {ended:,} ended")
+    recorded = EXPLORED["templates recorded"]
+    terminalreporter.line(f"{recorded:,} records with the checks of templates written")
     terminalreporter.line(f"{seconds:.1f} s in all")
     for case, seed in terminalreporter.config.stash.get(SEEDS, {}).items():
         terminalreporter.line(f"{case}: --hypothesis-seed={seed}")
