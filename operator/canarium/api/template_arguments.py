@@ -181,6 +181,8 @@ def _below(check: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
 def _has_attempt(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(_has_attempt, (*value, *value.values())))
+    if isinstance(value, list):
+        return any(map(_has_attempt, value))
     return isinstance(value, str) and _ATTEMPT.search(value) is not None
 
 

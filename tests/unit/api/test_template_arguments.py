@@ -140,6 +140,23 @@ def test_arguments_are_replaced_in_every_field_that_takes_them() -> None:
             f"{TITLE}: spec.checks[errors]",
         ),
         (
+            template(
+                {
+                    "name": "errors",
+                    "web": {
+                        "url": "http://a",
+                        "path": "$.a",
+                        "headers": [{"name": "X-Job", "value": "{{ args.job }}"}],
+                    },
+                    "max": "1",
+                },
+                job="a",
+            ),
+            {},
+            *("InvalidCheckTemplate", ""),
+            f"{TITLE}: spec.checks[errors]: write {{{{ args.NAME }}}}, and only in queries",
+        ),
+        (
             template(prometheus("rate({{ args.job | upper }})"), job="a", max="1"),
             {},
             *("InvalidCheckTemplate", ""),
@@ -159,7 +176,17 @@ def test_arguments_are_replaced_in_every_field_that_takes_them() -> None:
         ),
     ],
     ids=[
-        *("unknown", "missing", "bound", "url", "undeclared", "elsewhere", "filter", "default"),
+        *(
+            "unknown",
+            "missing",
+            "bound",
+            "url",
+            "undeclared",
+            "elsewhere",
+            "header",
+            "filter",
+            "default",
+        ),
         "schema",
     ],
 )

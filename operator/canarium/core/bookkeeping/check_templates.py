@@ -6,7 +6,7 @@ from canarium.core.context.check_templates import template_checks
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import AnnotateRevision
-from canarium.core.facts.check_templates import ANNOTATION, templates_to_json
+from canarium.core.facts.check_templates import ANNOTATION, LONGEST, templates_to_json
 
 
 def recorded_checks(ctx: RolloutContext, result: PhaseResult) -> tuple[AnnotateRevision, ...]:
@@ -23,6 +23,6 @@ def recorded_checks(ctx: RolloutContext, result: PhaseResult) -> tuple[AnnotateR
         return ()
     checks = template_checks(ctx)
     text = templates_to_json(checks.templates)
-    if not checks.unrecorded or text == record.check_templates:
+    if not checks.unrecorded or text == record.check_templates or len(text) > LONGEST:
         return ()
     return (AnnotateRevision(ctx.target, ((ANNOTATION, text),)),)

@@ -58,7 +58,7 @@ def template_checks(rollout: RolloutFacts) -> TemplateChecks:
 def recorded_templates(rollout: RolloutFacts) -> tuple[ExpandedTemplate, ...]:
     """Returns the templates on the target's record; none before its rollout has started.
 
-    A revision that returns starts another rollout, which is judged by the templates of now.
+    A revision that returns starts another rollout, which is judged by the current templates.
     """
     record = rollout.observed.record(rollout.target)
     if record is None or not record.check_templates or _is_about_to_start(rollout):

@@ -216,6 +216,18 @@ def test_checks_that_do_not_go_together_hold_the_rollout(
     assert found == ("False", reason, f"spec.rollout.analysis.{text}")
 
 
+@rule("R21", "R31")
+def test_checks_that_are_too_long_for_a_record_hold_the_rollout_and_are_not_written() -> None:
+    query = {"url": "http://a", "query": "x" * 4096, "samplesQuery": "x" * 4096}
+    checks = [{"name": f"c{n}", "prometheus": query, "max": "1"} for n in range(16)]
+    cluster = rolling({"name": "slo"}, templates={SLO: {"checks": checks}}, seconds=60)
+    assert cluster.status.weight == 0
+    status, reason, text = condition(cluster, "AnalysisReady")
+    assert (status, reason) == ("False", "TooManyChecks")
+    assert text.endswith("the checks of all templates are longer than 64 KiB")
+    assert not recorded(cluster)
+
+
 @rule("R8", "R17")
 def test_checks_that_remain_still_fail_a_version_while_others_are_missing() -> None:
     cluster = rolling(USE, checks=CHECKS, templates={SLO: slo("latency")}, seconds=20)
