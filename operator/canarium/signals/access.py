@@ -104,6 +104,7 @@ class NamespaceAccess:
         tls: ssl.SSLContext | None = None,
         pod: bool = False,
         exact: bool = False,
+        longest: int | None = None,
     ) -> Response:
         """Sends one request, once it is the namespace's turn. Raises NoAnswer."""
         shared = self._shared
@@ -123,6 +124,7 @@ class NamespaceAccess:
                         tls=tls,
                         pod=pod,
                         exact=exact,
+                        longest=longest,
                         received=lambda size: shared.grow(held, size),
                     )
             except TimeoutError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import urlsplit
+from functools import partial
 
 from canarium.api.authentication import Authentication, OAuth2, SecretHeader, SigV4
 from canarium.kube.client import Api
@@ -16,12 +18,15 @@ from canarium.signals.access import NamespaceAccess
 from canarium.signals.credentials import CA, Secret, Unavailable
 from canarium.signals.endpoint import Endpoint
 from canarium.signals.sigv4 import AwsKeys, SigV4Signer
-from canarium.signals.token_cache import Expiring, Key, TokenCache
-from canarium.signals.workload_identity import WorkloadIdentity
+from canarium.signals.token_cache import Expiring, TokenCache
+from canarium.signals.workload_identity import WorkloadIdentity, host_of
+
+#: Contexts with the authorities of the system, about 1 MB each.
+_MOST_TRUSTS = 8
 
 
 class Authenticator:
-    """Reads Secrets at each use, so that an edit applies at once, and keeps only tokens.
+    """Reads Secrets at each use, so that an edit applies at once, and caches only tokens.
 
     `access` returns the share of a namespace: token servers are reached under the same rules as
     all other servers that users name.
@@ -37,6 +42,9 @@ class Authenticator:
         self._api, self._access, self._timing = api, access, timing or Timing()
         self._identity = identity or WorkloadIdentity(timing=timing)
         self._tokens = TokenCache(self._timing.clock)
+        #: Trust in the system and a `ca.crt`, by a digest of the latter.
+        self._trusts: dict[str, ssl.SSLContext | None] = {}
+        self._loading = asyncio.Lock()
 
     async def endpoint(
         self, namespace: str, url: str, authentication: Authentication | None, patience: float
@@ -57,12 +65,6 @@ class Authenticator:
             return self._sig_v4(plain, secret, authentication.sig_v4)
         return with_login(plain, secret)
 
-    def refused(self, endpoint: Endpoint) -> None:
-        """Drops the token of an endpoint that refused it."""
-        if endpoint.token:
-            self._tokens.forget(endpoint.token)
-            self._identity.forget(endpoint.token)
-
     async def close(self) -> None:
         """Ends requests for tokens."""
         await self._tokens.close()
@@ -74,11 +76,29 @@ class Authenticator:
         client = secret.line("client-id"), secret.line("client-secret")
 
         async def obtain() -> Expiring[str]:
-            tls = secret.tls(system=True)
+            tls = await self._system_trust(secret)
             return await oauth2.obtain(self._access(namespace), settings, client, tls)
 
         key = (namespace, _digest(settings.model_dump_json(), *client, secret.data.get(CA, "")))
-        return _bearer(plain, await self._tokens.get(key, obtain), key)
+        token = await self._tokens.get(key, obtain)
+        return _bearer(plain, token, lambda _: self._tokens.forget(key))
+
+    async def _system_trust(self, secret: Secret) -> ssl.SSLContext | None:
+        """Returns the trust in the authorities of the system and `ca.crt`; None without this key.
+
+        Loading those of the system takes some 0.1 s, so a thread does it, for one context at a
+        time, and a few contexts are cached. Raises Unavailable.
+        """
+        if CA not in secret:
+            return None
+        key = _digest(secret.data[CA])
+        async with self._loading:
+            if key not in self._trusts:
+                context = await asyncio.to_thread(secret.tls, system=True)
+                if len(self._trusts) >= _MOST_TRUSTS:
+                    del self._trusts[next(iter(self._trusts))]
+                self._trusts[key] = context
+            return self._trusts[key]
 
     async def _workload(self, plain: Endpoint, authentication: Authentication) -> Endpoint:
         """Raises Unavailable unless an administrator allows the host."""
@@ -93,9 +113,10 @@ class Authenticator:
         identity. Raises Unavailable."""
         if signature:
             keys, key = await self._identity.aws()
-            return _signed(plain, keys, signature, self._timing.now, key)
-        host = urlsplit(plain.url).hostname or ""
-        return _bearer(plain, *await self._identity.bearer(provider, host))
+            refused = partial(self._identity.refused, key)
+            return _signed(plain, keys, signature, self._timing.now, refused)
+        token, key = await self._identity.bearer(provider, host_of(plain.url))
+        return _bearer(plain, token, partial(self._identity.refused, key))
 
     def _sig_v4(self, plain: Endpoint, secret: Secret, settings: SigV4) -> Endpoint:
         token = "AWS_SESSION_TOKEN"
@@ -131,9 +152,9 @@ def _headers(plain: Endpoint, secret: Secret, names: list[SecretHeader]) -> Endp
     return replace(plain, headers=headers, secrets=tuple(headers.values()))
 
 
-def _bearer(plain: Endpoint, token: str, key: Key | None = None) -> Endpoint:
+def _bearer(plain: Endpoint, token: str, refused: Callable[[int], None] | None = None) -> Endpoint:
     headers = {"Authorization": f"Bearer {token}"}
-    return replace(plain, headers=headers, secrets=(token,), token=key)
+    return replace(plain, headers=headers, secrets=(token,), refused=refused)
 
 
 def _signed(
@@ -141,11 +162,11 @@ def _signed(
     keys: AwsKeys,
     settings: SigV4,
     now: Callable[[], float],
-    key: Key | None = None,
+    refused: Callable[[int], None] | None = None,
 ) -> Endpoint:
     hidden = tuple(x for x in (keys.secret_access_key, keys.session_token) if x)
     signer = SigV4Signer(keys, settings.region, settings.service, now)
-    return replace(plain, signer=signer, secrets=hidden, token=key)
+    return replace(plain, signer=signer, secrets=hidden, refused=refused)
 
 
 def _digest(*parts: str) -> str:

@@ -132,12 +132,9 @@ class CheckSources:
         return Reading(value.value, samples=samples.value)
 
     def _finding(self, result: Result, endpoint: Endpoint) -> Result:
-        """Redacts the secrets of `endpoint`: servers may repeat what they received. Drops a token
-        that was refused."""
+        """Redacts the secrets of `endpoint`: servers may repeat what they received."""
         if not isinstance(result, Missing):
             return result
-        if result.reason == CheckReason.ACCESS_DENIED:
-            self._authenticator.refused(endpoint)
         return replace(result, message=redacted(result.message, endpoint.secrets))
 
     async def _external(

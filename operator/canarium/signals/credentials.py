@@ -20,9 +20,14 @@ _LONGEST_CA = 64 << 10
 
 
 class Unavailable(Exception):
-    """A Secret or ConfigMap cannot be used; the message names it, never its content."""
+    """A Secret, a ConfigMap or a token cannot be used; the message names it, never its content."""
 
     reason = CheckReason.INVALID_CREDENTIALS
+
+    def __init__(self, text: str, reason: CheckReason | None = None) -> None:
+        super().__init__(text)
+        if reason is not None:
+            self.reason = reason
 
 
 class NoContent(Unavailable):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
@@ -15,7 +15,6 @@ from canarium.signals.errors import NoAnswer
 from canarium.signals.http_client import Response
 from canarium.signals.redaction import redacted, shown
 from canarium.signals.sigv4 import SigV4Signer
-from canarium.signals.token_cache import Key
 from canarium.untrusted.quoting import quoted
 
 #: Statuses of a server that rejects the credentials, or their absence.
@@ -34,8 +33,8 @@ class Endpoint:
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     signer: SigV4Signer | None = None
-    #: Key of the token in `headers`, or of the signer's access key; None: it does not expire.
-    token: Key | None = field(default=None, repr=False)
+    #: Called with the status of a server that rejects credentials which expire.
+    refused: Callable[[int], None] | None = field(default=None, repr=False)
     #: Parameters of every request, which those of a request do not replace.
     parameters: Mapping[str, str] = field(default_factory=dict)
     #: Where its credentials are configured.
@@ -73,7 +72,7 @@ class Endpoint:
             except ValueError as error:
                 raise NoAnswer("the address is not a valid URL") from error
             query = {}
-        return await web.request(
+        answer = await web.request(
             method,
             url,
             body=body,
@@ -83,6 +82,9 @@ class Endpoint:
             tls=self.tls,
             exact=self.signer is not None,
         )
+        if self.refused and answer.status in _DENIED:
+            self.refused(answer.status)
+        return answer
 
 
 def denied(endpoint: Endpoint, answer: Response) -> Missing | None:

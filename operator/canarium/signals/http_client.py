@@ -30,7 +30,7 @@ from canarium.untrusted.quoting import quoted
 
 __all__ = ["LONGEST", "HttpClient", "NoAnswer", "Response", "Untrusted"]
 
-#: Maximum bytes of a response; more is an error.
+#: Maximum bytes of a response, unless a request sets fewer; more is an error.
 LONGEST = 8 << 20
 #: Seconds for a connection: the kernel of a reachable node answers in milliseconds, and one lost
 #: packet is sent again after one and three seconds.
@@ -87,10 +87,11 @@ class HttpClient:
         tls: ssl.SSLContext | None = None,
         pod: bool = False,
         exact: bool = False,
+        longest: int | None = None,
         received: Callable[[int], None] | None = None,
     ) -> Response:
         """Sends one request; `pod`: the address comes from the cluster, not from a user; `exact`:
-        the URL is encoded already, and is sent as it is.
+        the URL is encoded already, and is sent as it is; `longest`: maximum bytes of the body.
 
         `received` is called with the length of each part of the body; it may raise NoAnswer.
         Raises NoAnswer when the response is missing, too large or too late; Unreachable when the
@@ -115,7 +116,7 @@ class HttpClient:
                 trace_request_ctx=connected,
             ) as response,
         ):
-            content = await _read(response, received)
+            content = await _read(response, longest or LONGEST, received)
         return Response(response.status, content, asyncio.get_running_loop().time() - began)
 
     def _session(self, pod: bool) -> aiohttp.ClientSession:
@@ -214,15 +215,18 @@ def _refused(host: str, kind: str) -> AddressRefused:
     )
 
 
-async def _read(response: aiohttp.ClientResponse, received: Callable[[int], None] | None) -> bytes:
+async def _read(
+    response: aiohttp.ClientResponse, longest: int, received: Callable[[int], None] | None
+) -> bytes:
     content = bytearray()
     try:
         async for chunk in response.content.iter_any():
             if received:
                 received(len(chunk))
             content += chunk
-            if len(content) > LONGEST:
-                raise NoAnswer(f"the answer is longer than {LONGEST >> 20} MiB")
+            if len(content) > longest:
+                size = f"{longest >> 20} MiB" if longest >> 20 else f"{longest >> 10} KiB"
+                raise NoAnswer(f"the answer is longer than {size}")
     except TimeoutError:
         raise
     except (aiohttp.ClientError, OSError) as error:

@@ -20,26 +20,18 @@ from canarium.untrusted.quoting import quoted
 
 #: Seconds until the token server has to have answered.
 _PATIENCE = 10.0
-#: Bytes of an answer that is parsed on the event loop, and characters of a token.
-_LONGEST, _LONGEST_TOKEN = 64 << 10, 16 << 10
+#: Bytes of an answer, which is parsed on the event loop, and characters of a token.
+LONGEST, _LONGEST_TOKEN = 64 << 10, 16 << 10
 #: Seconds for which a token is valid if the server does not report it.
 _LIFETIME = 60.0
 #: Statuses of a server that rejects the client, or what it asks for.
 _DENIED = (400, 401, 403)
 
 
-class TokenUnavailable(Unavailable):
-    """There is no token; the message has the token server and its reason, never a secret."""
-
-    def __init__(self, text: str, reason: CheckReason) -> None:
-        super().__init__(text)
-        self.reason = reason
-
-
 async def obtain(
     web: NamespaceAccess, settings: OAuth2, client: tuple[str, str], tls: ssl.SSLContext | None
 ) -> Expiring[str]:
-    """Returns a token for `client`, its id and secret. Raises TokenUnavailable.
+    """Returns a token for `client`, its id and secret. Raises Unavailable.
 
     The client authenticates by HTTP Basic, which every server has to support (section 2.3.1).
     """
@@ -62,28 +54,29 @@ async def obtain(
             headers=headers,
             patience=_PATIENCE,
             tls=tls,
+            longest=LONGEST,
         )
     except NoAnswer as error:
-        raise TokenUnavailable(f"{where}: {error}", error.reason) from error
+        raise Unavailable(f"{where}: {error}", error.reason) from error
     return token(answer, where, (*client, login))
 
 
 def token(answer: Response, where: str, secrets: tuple[str, ...] = ()) -> Expiring[str]:
-    """Returns the token in the answer of a token server (section 5). Raises TokenUnavailable."""
+    """Returns the token in the answer of a token server (section 5). Raises Unavailable."""
     body = _object(answer.body)
     if answer.status != 200:
         words = ": ".join(str(body[x]) for x in ("error", "error_description") if x in body)
         text = f"{where}: status {answer.status}" + (f": {quoted(words, 300)}" if words else "")
         denied = answer.status in _DENIED
         reason = CheckReason.ACCESS_DENIED if denied else CheckReason.QUERY_FAILED
-        raise TokenUnavailable(redacted(text, secrets), reason)
+        raise Unavailable(redacted(text, secrets), reason)
     value, kind = body.get("access_token"), body.get("token_type", "Bearer")
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TOKEN or not _is_word(value):
         text = f"{where}: the answer has no usable access_token"
-        raise TokenUnavailable(text, CheckReason.INVALID_ANSWER)
+        raise Unavailable(text, CheckReason.INVALID_ANSWER)
     if str(kind).lower() != "bearer":
         text = f"{where}: the token is of type {quoted(str(kind), 50)}, not Bearer"
-        raise TokenUnavailable(text, CheckReason.INVALID_ANSWER)
+        raise Unavailable(text, CheckReason.INVALID_ANSWER)
     return Expiring(value, _seconds(body.get("expires_in")))
 
 
@@ -100,9 +93,9 @@ def _is_word(text: str) -> bool:
 
 
 def _object(content: bytes) -> dict[str, Any]:
-    """Returns the JSON object in `content`; an empty one if it is none, or too large."""
+    """Returns the JSON object in `content`; an empty one if it is none."""
     try:
-        parsed = json.loads(content) if len(content) <= _LONGEST else None
+        parsed = json.loads(content)
     except (ValueError, RecursionError):
         return {}
     return parsed if isinstance(parsed, dict) else {}

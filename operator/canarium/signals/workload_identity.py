@@ -28,7 +28,7 @@ from canarium.signals.addresses import AddressPolicy
 from canarium.signals.credentials import Unavailable
 from canarium.signals.errors import NoAnswer
 from canarium.signals.http_client import HttpClient, Response
-from canarium.signals.oauth2 import TokenUnavailable, token
+from canarium.signals.oauth2 import LONGEST, token
 from canarium.signals.redaction import shown
 from canarium.signals.sigv4 import AwsKeys
 from canarium.signals.token_cache import Expiring, Key, TokenCache
@@ -36,8 +36,10 @@ from canarium.untrusted.quoting import quoted
 
 #: Namespace of its keys in the cache: that of no model.
 _OWN = ""
-#: Seconds until a platform has to have answered, and bytes of its answer.
-_PATIENCE, _LONGEST = 10.0, 64 << 10
+#: Seconds until a platform has to have answered.
+_PATIENCE = 10.0
+#: Seconds for which a credential is not replaced.
+_NEW = 60.0
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _READ_METRICS = "https://www.googleapis.com/auth/monitoring.read"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -68,24 +70,29 @@ class WorkloadIdentity:
     def allowed(self, provider: str, url: str) -> str:
         """Returns `url` with exactly the host that is allowed, so that no other parser can see
         another one. Raises Unavailable unless the identity may be used there."""
-        parts = urlsplit(url)
-        host = (parts.hostname or "").rstrip(".")
+        host = host_of(url).rstrip(".")
         if (provider, host) not in self._hosts:
-            raise TokenUnavailable(
+            raise Unavailable(
                 f"{shown(url)} is not a host for the operator's identity at {provider}; an "
                 "administrator can allow it with --allow-identity",
                 CheckReason.ADDRESS_REFUSED,
             )
+        parts = urlsplit(url)
         if parts.scheme != "https" or parts.port not in (None, 443):
-            raise TokenUnavailable(
+            raise Unavailable(
                 f"{shown(url)}: the operator's identity is sent only by https, to port 443",
                 CheckReason.ADDRESS_REFUSED,
             )
         return urlunsplit(("https", host, parts.path, parts.query, ""))
 
-    def forget(self, key: Key) -> None:
-        """Drops a credential that a server refused."""
-        self._tokens.forget(key)
+    def refused(self, key: Key, status: int) -> None:
+        """Removes a credential that a server refused as such, but not one of the last minute.
+
+        Authors of models choose the requests, and the credential is that of all namespaces: a path
+        that its role may not read (403) is not a reason to obtain another one.
+        """
+        if status == 401:
+            self._tokens.forget(key, older=_NEW)
 
     async def aws(self) -> tuple[AwsKeys, Key]:
         """Returns an access key, and its key in the cache. Raises Unavailable."""
@@ -151,7 +158,7 @@ class WorkloadIdentity:
             until = datetime.fromisoformat(fields["Expiration"]).timestamp()
         except (KeyError, ValueError) as error:
             text = f"{shown(url)}: the answer has no usable access key"
-            raise TokenUnavailable(text, CheckReason.INVALID_ANSWER) from error
+            raise Unavailable(text, CheckReason.INVALID_ANSWER) from error
         return Expiring(keys, max(1.0, until - self._timing.now()))
 
     async def _google(self) -> Expiring[str]:
@@ -191,10 +198,21 @@ class WorkloadIdentity:
         """Raises Unavailable."""
         try:
             return await self._web.request(
-                method, url, headers=headers, body=body, patience=_PATIENCE
+                method, url, headers=headers, body=body, patience=_PATIENCE, longest=LONGEST
             )
         except NoAnswer as error:
-            raise TokenUnavailable(f"{shown(url)}: {error}", error.reason) from error
+            raise Unavailable(f"{shown(url)}: {error}", error.reason) from error
+
+
+def host_of(url: str) -> str:
+    """Returns the host of `url`. Raises Unavailable if clients may disagree on it."""
+    try:
+        parts = urlsplit(url)
+        if parts.hostname and parts.port != 0:
+            return parts.hostname
+    except ValueError:
+        pass
+    raise Unavailable("url is not a valid URL", CheckReason.INVALID_QUERY)
 
 
 def azure_scope(host: str) -> str:
@@ -211,7 +229,7 @@ def _absent(provider: str, *variables: str) -> Unavailable:
 def _refused(url: str, status: int, words: str) -> Unavailable:
     text = f"{shown(url)}: status {status}" + (f": {quoted(words, 300)}" if words else "")
     denied = status in (400, 401, 403)
-    return TokenUnavailable(text, CheckReason.ACCESS_DENIED if denied else CheckReason.QUERY_FAILED)
+    return Unavailable(text, CheckReason.ACCESS_DENIED if denied else CheckReason.QUERY_FAILED)
 
 
 def _content(file: str) -> str:
@@ -229,7 +247,7 @@ def _elements(content: bytes) -> dict[str, str]:
     from xml.etree import ElementTree
 
     try:
-        root = ElementTree.fromstring(content[:_LONGEST])
+        root = ElementTree.fromstring(content)
     except ElementTree.ParseError:
         return {}
     return {each.tag.rpartition("}")[2]: (each.text or "").strip() for each in root.iter()}
@@ -238,7 +256,7 @@ def _elements(content: bytes) -> dict[str, str]:
 def _fields(content: bytes) -> dict[str, str]:
     """Returns the texts of a JSON object by name; none if it is not valid."""
     try:
-        document = json.loads(content[:_LONGEST])
+        document = json.loads(content)
     except (ValueError, RecursionError):
         return {}
     texts = document.items() if isinstance(document, dict) else ()

@@ -149,7 +149,6 @@ class GateClient:
         if response.status == 202:
             return answer(AnswerState.PENDING)
         if refusal := denied(endpoint, response):
-            self._authenticator.refused(endpoint)
             return answer(AnswerState.MISSING, text=refusal.message, reason=refusal.reason)
         if not 200 <= response.status < 300:
             text = f"{endpoint}: status {response.status}"

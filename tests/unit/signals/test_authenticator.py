@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -131,7 +132,6 @@ async def test_token_that_the_server_refuses_is_replaced_at_the_next_use(rig: Ri
     found = await rig.number(endpoint)
     assert isinstance(found, Missing)
     assert found.reason == CheckReason.ACCESS_DENIED
-    rig.authenticator.refused(endpoint)
     assert await rig.number(await rig.endpoint(**rig.oauth2())) == Reading(1.5)
 
 
@@ -146,6 +146,7 @@ async def test_token_that_the_server_refuses_is_replaced_at_the_next_use(rig: Ri
         (302, "", "QueryFailed", "status 302"),
         (503, "down", "QueryFailed", "status 503"),
         (200, "<html>Log in</html>", "InvalidAnswer", "the answer has no usable access_token"),
+        (200, "x" * (100 << 10), "QueryFailed", "the answer is longer than 64 KiB"),
         (200, "[" * 5000, "InvalidAnswer", "the answer has no usable access_token"),
         (200, {"access_token": "a\r\nX-Evil: 1"}, "InvalidAnswer", "no usable access_token"),
         (200, {"access_token": "a" * 20_000}, "InvalidAnswer", "no usable access_token"),
@@ -217,6 +218,31 @@ async def test_authority_of_the_secret_is_trusted_for_the_token_server_too(
         endpoint = await rig.endpoint(oauth2={"tokenUrl": url})
         endpoint = replace(endpoint, url=f"https://127.0.0.1:{listening.port}/numbers")
         assert await rig.number(endpoint) == Reading(1.5)
+
+
+@rule("R31")
+async def test_trust_of_the_system_is_loaded_off_the_event_loop_and_once_for_an_authority(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads: list[bool] = []
+    load = ssl.SSLContext.load_default_certs
+
+    def recorded(context: ssl.SSLContext, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> None:
+        loads.append(threading.current_thread() is threading.main_thread())
+        load(context, purpose)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_default_certs", recorded)
+    authority = Authority(tmp_path)
+    authority.make()
+    ca = authority.certificate.read_bytes()
+    rig.secrets.stored["login"] = {**CLIENT, "ca.crt": ca}
+    for scope in ("a", "b"):
+        await rig.endpoint(**rig.oauth2(scopes=[scope]))
+    assert (len(rig.tokens), loads) == (2, [False])
+    for number in range(10):
+        rig.secrets.stored["login"] = {**CLIENT, "ca.crt": ca + b"\n" * number}
+        await rig.endpoint(**rig.oauth2(scopes=["c"]))
+    assert len(rig.authenticator._trusts) == 8
 
 
 async def test_headers_have_their_values_from_the_secret(rig: Rig) -> None:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
+from canarium.api.reasons import CheckReason
 from canarium.signals import token_cache
+from canarium.signals.credentials import Unavailable
 from canarium.signals.token_cache import EARLY, FAILED, LONGEST, Expiring, TokenCache
 from idle import Clock
 
 rule = pytest.mark.rule
 KEY = ("risk", "a")
+
+
+class Answer:
+    """What a server sent, on the frame of the request."""
 
 
 class Server:
@@ -23,6 +31,7 @@ class Server:
         self.issued = 0
         self.lifetime = 600.0
         self.fails = False
+        self.answers: list[weakref.ref[Answer]] = []
         self.open = asyncio.Event()
         self.open.set()
 
@@ -31,7 +40,9 @@ class Server:
         number = self.issued
         await self.open.wait()
         if self.fails:
-            raise ConnectionError(f"attempt {number}")
+            answer = Answer()
+            self.answers.append(weakref.ref(answer))
+            raise Unavailable(f"attempt {number}", CheckReason.ACCESS_DENIED)
         return Expiring(number, self.lifetime)
 
 
@@ -53,16 +64,16 @@ async def cache(clock: Clock) -> AsyncIterator[TokenCache]:
 
 
 @pytest.mark.parametrize(
-    ("lifetime", "kept"),
+    ("lifetime", "used"),
     [(600.0, 600.0 - EARLY), (40.0, 30.0), (1e9, LONGEST - EARLY)],
     ids=["early", "short", "longest"],
 )
 async def test_token_is_used_until_shortly_before_it_expires(
-    cache: TokenCache, clock: Clock, server: Server, lifetime: float, kept: float
+    cache: TokenCache, clock: Clock, server: Server, lifetime: float, used: float
 ) -> None:
     server.lifetime = lifetime
     assert await cache.get(KEY, server.obtain) == 1
-    clock.now += kept - 0.1
+    clock.now += used - 0.1
     assert await cache.get(KEY, server.obtain) == 1
     clock.now += 0.2
     assert await cache.get(KEY, server.obtain) == 2
@@ -96,19 +107,62 @@ async def test_failure_is_not_repeated_for_a_moment(
 ) -> None:
     server.fails = True
     for _ in range(3):
-        with pytest.raises(ConnectionError, match="attempt 1"):
+        with pytest.raises(Unavailable, match="attempt 1") as caught:
             await cache.get(KEY, server.obtain)
+        assert caught.value.reason == CheckReason.ACCESS_DENIED
         clock.now += FAILED / 4
     server.fails = False
     clock.now += FAILED
     assert await cache.get(KEY, server.obtain) == 2
 
 
+@rule("R29", "R31")
+async def test_cached_failure_keeps_no_answer_and_no_frame_with_a_secret(
+    cache: TokenCache, server: Server
+) -> None:
+    server.fails = True
+    for number in range(3):
+        with pytest.raises(Unavailable):
+            await cache.get(("risk", str(number)), server.obtain)
+    await asyncio.sleep(0)  # The event loop refers to the last future until then.
+    gc.collect()
+    assert [answer() for answer in server.answers] == [None] * 3
+
+
+@rule("R31")
+async def test_expired_tokens_and_failures_are_removed(
+    cache: TokenCache, clock: Clock, server: Server
+) -> None:
+    class Token:
+        pass
+
+    async def obtain() -> Expiring[Token]:
+        return Expiring(Token(), 8.0)
+
+    token = weakref.ref(await cache.get(KEY, obtain))
+    gc.collect()
+    assert token() is not None
+    clock.now += FAILED
+    await cache.get(("risk", "other"), server.obtain)
+    gc.collect()
+    assert token() is None
+
+
+async def test_defect_is_raised_once_and_then_named(cache: TokenCache) -> None:
+    async def broken() -> Expiring[int]:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        await cache.get(KEY, broken)
+    with pytest.raises(Unavailable, match="no credential could be obtained: KeyError"):
+        await cache.get(KEY, broken)
+
+
 async def test_other_secret_does_not_wait_for_the_failure_of_the_one_before(
     cache: TokenCache, server: Server
 ) -> None:
     server.fails = True
-    with pytest.raises(ConnectionError):
+    with pytest.raises(Unavailable):
         await cache.get(KEY, server.obtain)
     server.fails = False
     assert await cache.get(("risk", "b"), server.obtain) == 2
@@ -119,6 +173,16 @@ async def test_token_that_was_refused_is_replaced(cache: TokenCache, server: Ser
     cache.forget(KEY)
     cache.forget(("risk", "unknown"))
     assert await cache.get(KEY, server.obtain) == 2
+
+
+async def test_new_token_that_was_refused_is_replaced_once_it_is_old_enough(
+    cache: TokenCache, clock: Clock, server: Server
+) -> None:
+    assert await cache.get(KEY, server.obtain) == 1
+    for age, number in ((59.0, 1), (60.0, 2)):
+        clock.now = 1000.0 + age
+        cache.forget(KEY, older=60.0)
+        assert await cache.get(KEY, server.obtain) == number
 
 
 @rule("R31")

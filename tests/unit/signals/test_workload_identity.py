@@ -207,11 +207,41 @@ async def test_credentials_are_shared_by_all_models_until_they_expire(rig: Rig) 
     rig.clock.now += 3600 - 61
     endpoint = await rig.endpoint(AWS, "https://aws.test/")
     assert len(rig.responder.requests) == 1
-    rig.authenticator.refused(endpoint)
+    assert endpoint.refused is not None
+    endpoint.refused(401)
     await rig.endpoint(AWS, "https://aws.test/")
     rig.clock.now += 3600 - 59
     await rig.endpoint(AWS, "https://aws.test/")
     assert len(rig.responder.requests) == 3
+
+
+@rule("R31")
+@pytest.mark.parametrize("authentication", [AWS, AZURE, GOOGLE], ids=["AWS", "Azure", "Google"])
+@pytest.mark.parametrize(
+    ("status", "age", "requests"), [(403, 3000.0, 1), (401, 59.0, 1), (401, 60.0, 2)]
+)
+async def test_refused_request_of_one_model_does_not_renew_the_identity_of_all(
+    rig: Rig, authentication: dict[str, Any], status: int, age: float, requests: int
+) -> None:
+    """A model chooses the path, so each of its checks can be refused."""
+    rig.responder.responds(ASSUMED if authentication is AWS else TOKEN)
+    url = f"https://{str(authentication['workloadIdentity']).lower()}.test/"
+    endpoint = await rig.endpoint(authentication, url)
+    rig.clock.now += age
+    rig.responder.responds("no", status)
+    there = replace(endpoint, url=rig.responder.url)
+    await there.request(rig.shared.of("risk"), "GET", "/denied")
+    rig.responder.responds(ASSUMED if authentication is AWS else TOKEN)
+    await rig.endpoint(authentication, url)
+    assert len(rig.responder.requests) == 1 + requests
+
+
+@rule("R17")
+@pytest.mark.parametrize("url", ["https://[x/", "https://aws.test:abc/", "https://aws.test:0/"])
+async def test_url_that_is_invalid_is_named(rig: Rig, url: str) -> None:
+    refusal = await rig.refusal(AWS, url)
+    assert (str(refusal), refusal.reason) == ("url is not a valid URL", CheckReason.INVALID_QUERY)
+    assert rig.responder.requests == []
 
 
 @rule("R17", "R29")
