@@ -19,8 +19,11 @@ class Api(Protocol):
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body: ...
 
-    async def read(self, path: str, query: dict[str, str], *, longest: int) -> bytes:
-        """Returns what an aggregated API answers at `path`, of at most `longest` bytes."""
+    async def read(
+        self, path: str, query: dict[str, str], *, longest: int, patience: float
+    ) -> bytes:
+        """Returns what an aggregated API answers at `path`, of at most `longest` bytes, within
+        `patience` seconds from when the request is sent."""
         ...
 
     async def create(

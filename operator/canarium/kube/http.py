@@ -17,6 +17,7 @@ import orjson
 
 from canarium import FIELD_MANAGER, VERSION
 from canarium.kube import kubeconfig as kubeconfigs
+from canarium.kube.aggregated import AggregatedLimit
 from canarium.kube.clock import Timing
 from canarium.kube.credentials import ApiCredentials
 from canarium.kube.errors import ApiError
@@ -72,9 +73,11 @@ class Client:
         fence: Fence | None = None,
         limits: ConcurrencyLimits | None = None,
         timing: Timing | None = None,
+        aggregated: AggregatedLimit | None = None,
     ) -> None:
         self._timing = timing or Timing()
         self._limits = limits
+        self._aggregated = aggregated or AggregatedLimit(self._timing)
         self._configuration = configuration
         self._session = session
         self._credentials = credentials or ApiCredentials(configuration)
@@ -133,6 +136,7 @@ class Client:
             fence=fence,
             limits=limits,
             timing=self._timing,
+            aggregated=self._aggregated,
         )
 
     def companion(
@@ -165,29 +169,36 @@ class Client:
         path, label = resource.path(namespace, name), ("get", resource.plural)
         return await self.request("GET", path, label=label)
 
-    async def read(self, path: str, query: dict[str, str], *, longest: int) -> bytes:
-        """Returns what an aggregated API answers at `path`, of at most `longest` bytes.
+    async def read(
+        self, path: str, query: dict[str, str], *, longest: int, patience: float
+    ) -> bytes:
+        """Returns what an aggregated API answers at `path`, of at most `longest` bytes, within
+        `patience` seconds from when the request is sent.
 
-        It takes no seat and is not repeated: a server behind the API server that is slow or away
-        does not mean that the API server has no capacity.
+        It takes no seat of other reads and is not repeated: a server behind the API server that is
+        slow or away does not mean that the API server has no capacity.
         """
-        timeout = aiohttp.ClientTimeout(total=_READ_TIMEOUT, sock_connect=10)
         content = b""
-        try:
-            async with self._session.get(
-                self._base + path,
-                params=query,
-                middlewares=(self._credentials.middleware,),
-                timeout=timeout,
-                trace_request_ctx=("read", "aggregated"),
-            ) as response:
-                async for chunk in response.content.iter_any():
-                    content += chunk
-                    if len(content) > longest:
-                        text = f"the answer is longer than {longest >> 10} KiB"
-                        raise ApiError(0, "TooLarge", text)
-        except (TimeoutError, aiohttp.ClientError) as error:
-            raise ApiError(0, type(error).__name__, str(error)) from error
+        async with self._aggregated.turn():
+            try:
+                async with (
+                    asyncio.timeout(patience),
+                    self._session.get(
+                        self._base + path,
+                        params=query,
+                        middlewares=(self._credentials.middleware,),
+                        trace_request_ctx=("read", "aggregated"),
+                    ) as response,
+                ):
+                    async for chunk in response.content.iter_any():
+                        content += chunk
+                        if len(content) > longest:
+                            text = f"the answer is longer than {longest >> 10} KiB"
+                            raise ApiError(0, "TooLarge", text)
+            except TimeoutError as error:
+                raise ApiError(0, "Timeout", f"no answer within {patience:g}s") from error
+            except aiohttp.ClientError as error:
+                raise ApiError(0, type(error).__name__, str(error)) from error
         if response.status >= 400:
             raise _error(response.status, content)
         return content
@@ -393,6 +404,10 @@ def _error(status: int, content: bytes, retry_after: str | None = None) -> ApiEr
     wait = float(retry_after) if retry_after and retry_after.isdigit() else None
     try:
         body = orjson.loads(content)
-        return ApiError(status, body.get("reason", ""), body.get("message", ""), wait)
     except orjson.JSONDecodeError:
+        body = None
+    # A server behind the API server, or a proxy, may answer anything.
+    if not isinstance(body, dict):
         return ApiError(status, "", content[:500].decode(errors="replace"), wait)
+    reason, message = (str(body.get(x) or "") for x in ("reason", "message"))
+    return ApiError(status, reason, message, wait)

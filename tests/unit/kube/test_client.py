@@ -73,8 +73,9 @@ async def test_rejected_write_raises_with_its_reason(api: Any, client: Client, s
     assert caught.value.reason == "Invalid"
 
 
-async def test_proxys_page_is_an_api_error(api: Any, client: Client) -> None:
-    api.faults = [aiohttp.web.Response(status=502, text="<html>Bad Gateway</html>")]
+@pytest.mark.parametrize("page", ["<html>Bad Gateway</html>", "[]", '"down"', "null", "{}"])
+async def test_proxys_page_is_an_api_error(api: Any, client: Client, page: str) -> None:
+    api.faults = [aiohttp.web.Response(status=502, text=page)]
     with pytest.raises(ApiError) as caught:
         await client.get(PODS, "ns", "p")
     assert (caught.value.status, caught.value.rejected) == (502, False)

@@ -13,8 +13,12 @@ import pytest_asyncio
 from aiohttp import web as server
 
 from canarium.core.evidence.measures import Missing, Reading, Result
-from canarium.kube.http import Client
+from canarium.kube.aggregated import AT_ONCE, PER_SECOND
+from canarium.kube.clock import Timing
+from canarium.kube.http import Client, ConcurrencyLimits
+from canarium.kube.throttle import Throttle
 from canarium.signals.external_metrics import parsed, read
+from idle import SleepingClock
 from kube.conftest import Configuration
 from signals.conftest import Responder
 
@@ -107,6 +111,9 @@ def test_timestamp_of_whole_seconds_may_precede_the_window_by_one() -> None:
          "AccessDenied", 'cannot list resource "age"\\x1b'),
         (503, json.dumps({"message": "the server is currently unable to handle the request"}),
          "QueryFailed", "the server is currently unable to handle the request"),
+        (503, "[]", "QueryFailed", "[]"),
+        (503, '"down"', "QueryFailed", '"down"'),
+        (503, '{"reason": 5, "message": null}', "QueryFailed", "5"),
         (200, "x" * (300 << 10), "QueryFailed", "the answer is longer than 256 KiB"),
     ],
 )  # fmt: skip
@@ -137,9 +144,6 @@ async def test_adapter_that_never_answers_delays_only_requests_of_its_namespace(
 async def test_adapter_that_is_away_does_not_reduce_requests_to_the_api_server(
     client: Client, responder: Responder
 ) -> None:
-    from canarium.kube.http import ConcurrencyLimits
-    from canarium.kube.throttle import Throttle
-
     limits = ConcurrencyLimits.of(8)
     guarded = client.guarded(Throttle(100, 100), None, limits)
     before = limits.reads.limit
@@ -151,3 +155,49 @@ async def test_adapter_that_is_away_does_not_reduce_requests_to_the_api_server(
     for _ in range(10):
         await asked(guarded)
     assert limits.reads.limit == before
+
+
+@rule("R31")
+async def test_reads_of_all_namespaces_are_limited_at_once_and_in_rate(
+    responder: Responder,
+) -> None:
+    """Time passes only where the limit on the rate sleeps."""
+    time = SleepingClock()
+    busy, most = 0, 0
+
+    async def adapter(_: server.Request) -> server.Response:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        await asyncio.sleep(0.02)
+        busy -= 1
+        return server.Response(text=listed("1"))
+
+    responder.handler = adapter
+    async with aiohttp.ClientSession() as session:
+        timing = Timing(clock=time, sleep=time.sleep)
+        client = Client(Configuration(responder.url), session, timing=timing)
+        clients = (client, client.guarded(Throttle(100, 100), None))
+        found = await asyncio.gather(*(asked(clients[n % 2]) for n in range(68)))
+    assert found == [Reading(1.0)] * 68
+    assert most == AT_ONCE
+    assert time.now == pytest.approx((68 - AT_ONCE) / PER_SECOND)
+
+
+@rule("R31")
+async def test_adapter_that_never_answers_holds_no_seat_for_longer_than_a_second(
+    client: Client, responder: Responder
+) -> None:
+    async def adapter(request: server.Request) -> server.Response:
+        if "/slow" in request.path:
+            return await responder.hang(request)
+        return server.Response(text=listed("1"))
+
+    responder.handler = adapter
+    slow = [asyncio.create_task(asked(client, "slow", patience=60.0)) for _ in range(AT_ONCE)]
+    await asyncio.sleep(0)
+    assert await asyncio.wait_for(asked(client), 10.0) == Reading(1.0)
+    assert not any(task.done() for task in slow)
+    for task in slow:
+        task.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
