@@ -2,8 +2,8 @@
 
 Reading order: `client` (the port that the engine uses), `http` (its implementation), `reflector`
 and `cache` (list and watch into memory), `lease` (leader election). Around a request: `throttle`
-(our own limit), `limiter` (what the server admits), `retries`, `credentials`, `trust`. Before the
-first import of the client library: `lazy_client`.
+(our own limit), `limiter` (what the server admits), `aggregated` (what models cause), `retries`,
+`credentials`, `trust`. Before the first import of the client library: `lazy_client`.
 
 Invariants:
 

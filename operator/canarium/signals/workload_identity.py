@@ -3,10 +3,12 @@
 Invariants:
 
 - A credential of this identity leaves the process only to an allowed host, by https, under the
-  trust of the system. A tenant chooses the path, so the identity needs rights that every author of
-  a model may have: to read metrics.
+  trust of the system. A tenant chooses the path, the headers and the body, so the identity needs
+  rights that every author of a model may have: to read metrics.
 - Where credentials are obtained comes from the environment that the platform sets in the pod, never
-  from a model. The identity of the node (of an instance profile) is not used.
+  from a model. The identity of the node is not used at AWS (an instance profile) and Azure. Google
+  serves it at the same address: on nodes without Workload Identity Federation for GKE, the token is
+  that of the node.
 
 Each platform sets other variables: AWS by IAM roles for service accounts or EKS Pod Identity, Azure
 by Microsoft Entra Workload ID, Google by a metadata server of each node. Why no library does this:
