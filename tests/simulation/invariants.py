@@ -149,8 +149,8 @@ class Invariants:
         if not candidate:
             return
         same = candidate == (before.get("candidate") or {}).get("revision")
-        # A status that was lost is written again from the traffic record: that raises nothing.
-        lost = not before.get("candidate")
+        # What was lost of a status is written again from the traffic record: that raises nothing.
+        lost = not (before.get("candidate") and before.get("progress"))
         known = self._claimed.get(candidate, 0) if lost else old if same else 0
         self._claimed[candidate] = weight
         if weight > known and self._stable_count():
@@ -262,9 +262,10 @@ class Invariants:
             self.broken("R5", f"{revision} scaled down to {replicas} of {need}")
 
     def _asleep(self, revision: str) -> None:
-        """A model that is scaled to zero gives no candidate what stable had (I4)."""
+        """A model that is scaled to zero gives no candidate what stable had (I4): one that has no
+        ready pod gives nothing, and what answers in its place is scaled with it (R15)."""
         service, stable = self.world.service(), self.stable()
-        if revision != stable or not service:
+        if revision != stable or not service or not self.least({stable}):
             return
         for other in self._named(service) - {stable}:
             if self.least({other}):
