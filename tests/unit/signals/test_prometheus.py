@@ -88,6 +88,12 @@ async def test_server_that_is_down_is_an_error(web: NamespaceAccess) -> None:
     assert (found.reason, found.error) == ("Unreachable", True)
 
 
+def test_query_template_leaves_braces_that_are_no_placeholder() -> None:
+    body = '{"a": {"b": [{"c": "{{revision}}"}]}}'
+    assert filled(body, {"revision": "abc"}) == '{"a": {"b": [{"c": "abc"}]}}'
+    assert filled("{{ a }}", {"a": "{{ a }}"}) == "{{ a }}", "values are not searched again"
+
+
 def test_query_template_substitutes_only_names() -> None:
     names = {"revision": "abc", "namespace": "risk"}
     assert filled('x{r="{{ revision }}"}', names) == 'x{r="abc"}'
@@ -99,6 +105,9 @@ def test_query_template_substitutes_only_names() -> None:
         "{% for i in [1] %}{% endfor %}",
         "{{ revision * 1000 }}",
         "{{ range(9) }}",
+        "{{{{ revision }}",
+        "{{" + " " * 5000 + "revision }}",
+        "{" * 16_384,
     ):
         with pytest.raises(BadTemplate):
             filled(text, names)
