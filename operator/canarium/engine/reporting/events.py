@@ -11,9 +11,10 @@ from canarium.engine.queue import Deferral, Urgency, WorkQueue
 from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.clock import Timing
 
-#: Maximum seconds that an Event may lag behind the status, which has the same content, while the
-#: queue is busy. Each costs the API server as much as a write that changes traffic.
-_LIMIT = 120.0
+#: Maximum seconds that Events may lag behind the status, which has the same content, while the queue
+#: is busy: of a failure or a refusal (R29), and of progress alone. Each costs the API server as much
+#: as a write that changes traffic.
+_WARNING_LIMIT, _LIMIT = 30.0, 120.0
 
 
 #: An Event, and the POSIX time of what it reports, however much later it is posted.
@@ -26,6 +27,7 @@ class EventRecorder:
     def __init__(self, statuses: StatusWriter, queue: WorkQueue[Key], timing: Timing) -> None:
         self._statuses = statuses
         self._deferral = Deferral(queue, timing.clock, _LIMIT)
+        self._warning_deferral = Deferral(queue, timing.clock, _WARNING_LIMIT)
         #: Deferred Events, with the UID of the model that they are about.
         self._deferred: dict[Key, tuple[str, tuple[Dated, ...]]] = {}
 
@@ -37,14 +39,20 @@ class EventRecorder:
         uid = stored["metadata"]["uid"]
         whose, before = self._deferred.pop(key, (uid, ()))
         pending = (*(before if whose == uid else ()), *events)
-        if pending and self._deferral.defer(key, behind=Urgency.RESYNC):
+        warns = any(event.kind == "Warning" for _, event in pending)
+        deferral = self._warning_deferral if warns else self._deferral
+        if pending and deferral.defer(key, behind=Urgency.RESYNC):
             self._deferred[key] = (uid, pending)
             return
-        self._deferral.forget(key)
+        self._forget_times(key)
         for at, event in pending:
             await self._statuses.post(key, stored, event, at)
 
     def forget(self, key: Key) -> None:
         """Drops the deferred Events of a deleted model."""
         self._deferred.pop(key, None)
+        self._forget_times(key)
+
+    def _forget_times(self, key: Key) -> None:
         self._deferral.forget(key)
+        self._warning_deferral.forget(key)

@@ -115,13 +115,18 @@ async def test_deferred_event_is_posted_once() -> None:
     assert await world.tell(AFTER) == []
 
 
-async def test_event_is_deferred_for_two_minutes_at_most() -> None:
+@pytest.mark.parametrize(
+    ("event", "limit"),
+    [(PROMOTED, 120.0), (Event("Warning", "RolledBack", "version 2"), 30.0)],
+    ids=["progress", "warning"],
+)
+async def test_event_is_deferred_no_longer_than_its_limit(event: Event, limit: float) -> None:
     world = World(Urgency.RESYNC, Urgency.RESYNC)
-    assert await world.tell(DECIDED) == ["status"]
-    world.clock.now += 120.0
+    assert await world.tell(replace(DECIDED, events=(event,))) == ["status"]
+    world.clock.now += limit
     assert await world.tell(AFTER) == []
     world.clock.now += 0.1
-    assert await world.tell(AFTER) == ["Promoted"]
+    assert await world.tell(AFTER) == [event.reason]
 
 
 async def test_deferred_event_has_the_time_of_what_it_reports() -> None:
