@@ -14,6 +14,8 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from canarium.api.effective_analysis import EffectiveCheck
+from canarium.engine.cache.analysis_targets import analysis_target
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.engine import Engine
 from canarium.engine.external_facts import ExternalFacts
@@ -120,6 +122,12 @@ class Deciding:
                 templates.observe(obj)
         for obj in self._world.server.all(resources.MODELS):
             self._store.parents.observe(obj)
+
+    def evaluated(self, revision: str) -> tuple[EffectiveCheck, ...]:
+        """The checks that this operator would evaluate now."""
+        target = analysis_target(self._store, KEY)
+        analysis = target.judging(revision).analysis if target else None
+        return analysis.checks if analysis else ()
 
     def kill(self) -> None:
         if self._connection:

@@ -92,7 +92,8 @@ class PauseAdversary(Frame):
 
     def make(self) -> Operator:
         self.fed = Fed()
-        return Deciding(self.loop, self.world, signals=self.fed)
+        self.deciding = Deciding(self.loop, self.world, signals=self.fed)
+        return self.deciding
 
     @initialize(
         steps=st.sampled_from(LISTS),
@@ -219,7 +220,8 @@ class PauseAdversary(Frame):
     def evidence(self, revision: str, since: float, verdict: Verdict) -> Evidence:
         finding = Finding("errors", verdict, "NotEnoughSamples", "few", 0.0, 0.01, None, 12)
         spent = verdict is Verdict.INSUFFICIENT
-        return Evidence(revision, since, self.world.clock.now(), (finding,), None, spent)
+        checks, now = self.deciding.evaluated(revision), self.world.clock.now()
+        return Evidence(revision, since, now, (finding,), None, spent, checks=checks)
 
     # --- what is lost -----------------------------------------------------------------------
 

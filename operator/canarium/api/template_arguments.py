@@ -22,8 +22,9 @@ from canarium.api.check_template import CheckTemplateSpec
 from canarium.api.reasons import ConditionReason
 
 PLACEHOLDER = re.compile(r"\{\{ *args\.([A-Za-z_][A-Za-z0-9_-]*) *\}\}")
-#: What is not a placeholder, but was probably meant as one.
-_ATTEMPT = re.compile(r"\{[\{%][^}]{0,100}\bargs\b")
+#: What is not a placeholder, but was probably meant as one. Without braces inside, no part of a
+#: text is searched twice.
+_ATTEMPT = re.compile(r"\{[\{%][^{}]{0,100}\bargs\b")
 #: Fields of a check in which arguments are replaced, besides the values of labels (`_LABELS`).
 FIELDS: tuple[tuple[str, ...], ...] = (
     ("prometheus", "url"),
@@ -46,7 +47,7 @@ _LONGEST_RESULT = 32_768
 #: What a field has to be that an argument made invalid.
 _AMOUNT = 'must be a number, a percentage or a time, such as "0.2", "1%" or "200ms"'
 _DECIMAL = 'must be a number, such as "1.5"'
-_RIGHT = {
+_EXPECTED = {
     "max": _AMOUNT,
     "min": _AMOUNT,
     "maxRatioToStable": _DECIMAL,
@@ -61,7 +62,7 @@ VALUE_RULE = "a value has no quotes, backslashes, braces or control characters"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why checks cannot be used: reason, field, and what is right.
+    """Why checks cannot be used: reason, field, and what is expected.
 
     `field` is below the use of the template in a model, such as `args.MAX`; "" is the use itself.
     """
@@ -193,7 +194,7 @@ def _first(error: ValidationError) -> str:
     text = "unknown field" if first["type"] == "extra_forbidden" else first["msg"]
     if first["type"] == "string_pattern_mismatch":
         name = str(first["loc"][-1])
-        text = _RIGHT.get(name, text)
-        if _RIGHT.get(name) in (_AMOUNT, _DECIMAL):
+        text = _EXPECTED.get(name, text)
+        if _EXPECTED.get(name) in (_AMOUNT, _DECIMAL):
             text += f', not "{str(first["input"])[:60]}"'
     return f"{field}: {text}"

@@ -124,7 +124,7 @@ class Analyzer:
             earlier = state.histories.get(check.name, ())
             state.histories[check.name] = appended(earlier, _evaluation(finding, now), limit)
             evaluations.append((finding, tally, _limits(check)))
-        evidence = weigh(request.revision, request.since, now, evaluations)
+        evidence = weigh(request.revision, request.since, now, evaluations, analysis.checks)
         histories = tuple(state.histories[check.name] for check in analysis.checks)
         return replace(evidence, histories=histories)
 

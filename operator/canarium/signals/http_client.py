@@ -43,6 +43,8 @@ _FRAMING = frozenset(
         *("te", "trailer", "transfer-encoding", "upgrade"),
     }
 )
+#: Where a request is sent follows from its URL; only a signature (`exact`) contains that header.
+_RESERVED = _FRAMING | {"host"}
 _ROUTES = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 
 
@@ -98,8 +100,9 @@ class HttpClient:
         connection failed, or was lost before the response began.
         """
         self.check(_host(url), pod=pod)
-        if not pod and (framing := _FRAMING.intersection(name.lower() for name in headers or ())):
-            raise NoAnswer(f"the header {min(framing)} belongs to the HTTP client")
+        reserved = _FRAMING if exact else _RESERVED
+        if not pod and (found := reserved.intersection(name.lower() for name in headers or ())):
+            raise NoAnswer(f"the header {min(found)} belongs to the HTTP client")
         began = asyncio.get_running_loop().time()
         connected = _Connected()
         async with (

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 from canarium.api.status import Status
 from canarium.core.decision import plan as p
 from canarium.core.evidence.verdict import Evidence
-from canarium.core.facts.check_templates import CheckTemplate
+from canarium.core.facts.check_templates import check_template
 from canarium.core.facts.gate_answers import AnswerState, GateAnswer
 from canarium.core.facts.gate_jobs import GateJob, GateService, JobOutcome, JobReport, JobRequest
 from canarium.core.facts.gateways import Backend, Gateway, Listener, Route, RouteConflict
@@ -207,7 +207,7 @@ class Kubernetes:
             gate_jobs=tuple(self.gate_jobs.values()),
             model_gates=tuple(self.model_gates.items()),
             check_templates=tuple(
-                CheckTemplate(kind, name, json.dumps(spec, sort_keys=True))
+                check_template(kind, name, spec)
                 for (kind, name), spec in self.check_templates.items()
             ),
             gate_services=tuple(self.gate_services.values()),

@@ -60,7 +60,11 @@ class Signals:
             limits = TallyLimits(check.failure_limit, check.error_limit, check.insufficient_limit)
             evaluations.append((finding, self._tallies[check.name], limits))
         cluster.evidence = weigh(
-            requests.analysis.revision, requests.analysis.since, cluster.now, evaluations
+            requests.analysis.revision,
+            requests.analysis.since,
+            cluster.now,
+            evaluations,
+            analysis.checks,
         )
 
     def next_evaluation(self, analysis: EffectiveAnalysis) -> float:

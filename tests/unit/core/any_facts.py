@@ -18,7 +18,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from canarium.api.effective_analysis import EffectiveCheck
+from canarium.api.effective_spec import effective_spec
 from canarium.api.gates import WebGate
+from canarium.api.model_deployment import Spec
 from canarium.api.route_kind import HTTP_ROUTE, VIRTUAL_SERVICE, RouteKind
 from canarium.api.smoke_tests import JsonExpectation
 from canarium.api.status import Status
@@ -150,6 +153,12 @@ _TEMPLATES = (
     '{"checks": 1}',
     "not json",
 )
+_CHECKS = tuple(
+    check
+    for s in SPECS
+    for analysis in (effective_spec(Spec.model_validate(s)).analysis,)
+    for check in (analysis.checks if analysis else ())
+)
 _TEXT = ("", "x", "2026-01-01T00:00:00Z")
 _COMMANDS = (
     "promote",
@@ -225,6 +234,8 @@ class Anything:
         if kind is WebGate:
             condition = self._one((None, JsonExpectation(path="$.approved")))
             return WebGate(url="https://gate.test/", interval="1m", condition=condition)
+        if kind is EffectiveCheck:
+            return self._one(_CHECKS)
         if kind is CheckTemplate:
             return CheckTemplate("CheckTemplate", self._one(("a", "b")), self._one(_TEMPLATES))
         if dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel):

@@ -20,11 +20,13 @@ async def test_answer_without_end_is_cut(
         await web.request("GET", responder.url)
 
 
-@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "TE", "Connection"])
-async def test_header_that_ends_a_request_early_is_not_sent(
+@pytest.mark.parametrize(
+    "name", ["Content-Length", "transfer-encoding", "TE", "Connection", "Host"]
+)
+async def test_header_that_belongs_to_the_http_client_is_not_sent(
     web: HttpClient, responder: Responder, name: str
 ) -> None:
-    """What follows would be another request on a connection that others use."""
+    """What follows would be another request, or reach another server behind the same address."""
     with pytest.raises(NoAnswer, match=f"the header {name.lower()} belongs to the HTTP client"):
         await web.request("POST", responder.url, headers={name: "3"}, body=b"abcGET / HTTP/1.1")
     assert responder.requests == []

@@ -191,21 +191,25 @@ class ConditionReason(Reason):
     )
     MODEL_GATE_NOT_FOUND = (
         "ModelGateNotFound",
-        "`GatesReady`: the ModelGate that `job.modelGate` names does not exist in the namespace.",
+        "`GatesReady`: the ModelGate that `job.modelGate` names does not exist in the namespace, "
+        "or its Job is too long.",
         "Keeps the weight when the gate is reached; runs the Job once the ModelGate exists.",
         "Create the ModelGate, or correct the name.",
     )
     CHECK_TEMPLATE_NOT_FOUND = (
         "CheckTemplateNotFound",
-        "`AnalysisReady`: a template that `analysis.templates` names does not exist.",
+        "`AnalysisReady`: a template that `analysis.templates` names does not exist, or the "
+        "operator may not read templates.",
         "Keeps the weight; continues once the template exists.",
-        "Create the CheckTemplate or ClusterCheckTemplate, or correct name and kind.",
+        "Create the CheckTemplate or ClusterCheckTemplate, correct name and kind, or let the "
+        "operator list the kind.",
     )
     INVALID_CHECK_TEMPLATE = (
         "InvalidCheckTemplate",
-        "`AnalysisReady`: a template of `analysis.templates` cannot be used with any arguments.",
-        "Keeps the weight; continues once the template is corrected.",
-        "Correct the template that the message names.",
+        "`AnalysisReady`: a template of `analysis.templates` cannot be used with any arguments, or "
+        "the record of the version has checks of it that this operator cannot read.",
+        "Keeps the weight; continues once that is corrected.",
+        "Correct the template that the message names, or upgrade the operator.",
     )
     INVALID_ARGUMENTS = (
         "InvalidArguments",

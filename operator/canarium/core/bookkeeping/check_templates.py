@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from canarium.core.context.check_templates import template_checks
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import AnnotateRevision
@@ -21,8 +20,9 @@ def recorded_checks(ctx: RolloutContext, result: PhaseResult) -> tuple[AnnotateR
     record = ctx.observed.record(ctx.target)
     if record is None or ctx.observed.refused(f"ControllerRevision {ctx.name}-{ctx.target}"):
         return ()
-    checks = template_checks(ctx)
-    text = templates_to_json(checks.templates)
-    if not checks.unrecorded or text == record.check_templates or len(text) > LONGEST:
+    if not ctx.template_checks.unrecorded:
+        return ()
+    text = templates_to_json(ctx.template_checks.templates)
+    if text == record.check_templates or len(text) > LONGEST:
         return ()
     return (AnnotateRevision(ctx.target, ((ANNOTATION, text),)),)

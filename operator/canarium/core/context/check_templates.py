@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from canarium.core.context.context import RolloutContext
+from canarium import GROUP
+from canarium.api.effective_analysis import TemplateReference
+from canarium.api.reasons import ConditionReason
+from canarium.api.template_arguments import Fault
 from canarium.core.context.rollout import RolloutFacts
 from canarium.core.facts.check_templates import (
+    ANNOTATION,
     ExpandedTemplate,
     expanded,
     overlap,
@@ -27,7 +31,8 @@ Missing = tuple[str, str]
 class TemplateChecks:
     """The templates of the spec that can be evaluated, in its order.
 
-    `unrecorded`: the record of the target lacks some of them. `missing`: why others cannot be.
+    `unrecorded`: the record of the target lacks some of them. `missing`: why others cannot be, or
+    why the record cannot be written.
     """
 
     templates: tuple[ExpandedTemplate, ...] = ()
@@ -42,8 +47,11 @@ def template_checks(rollout: RolloutFacts) -> TemplateChecks:
         return TemplateChecks()
     recorded = {one.reference: one for one in recorded_templates(rollout)}
     templates, unrecorded, missing = [], False, None
+    is_readable = True
     for reference in analysis.templates:
         one = recorded.get(reference) or expanded(reference, rollout.observed.check_templates)
+        if isinstance(one, ExpandedTemplate) and not one.checks:
+            is_readable, one = False, _unreadable(rollout, reference)
         if isinstance(one, ExpandedTemplate):
             templates.append(one)
             unrecorded |= reference not in recorded
@@ -52,7 +60,22 @@ def template_checks(rollout: RolloutFacts) -> TemplateChecks:
     fault = overlap(analysis, templates)
     if fault and missing is None:
         missing = (fault.reason.value, f"{path_of(fault, None)}: {fault.text}")
-    return TemplateChecks(tuple(templates), unrecorded, missing)
+    rejection = rollout.observed.refused(f"ControllerRevision {rollout.name}-{rollout.target}")
+    if missing is None and unrecorded and rejection:
+        text = f"{object_name(rejection.what)}: {rejection.message[:_QUOTED]}"
+        missing = (rejection.reason, text)
+    # A write would drop from the record what a later version can read.
+    return TemplateChecks(tuple(templates), unrecorded and is_readable, missing)
+
+
+def _unreadable(rollout: RolloutFacts, reference: TemplateReference) -> Fault:
+    record = object_name(f"ControllerRevision {rollout.name}-{rollout.target}")
+    text = (
+        f"{record} has checks of {reference.title} that this version of the operator cannot read. "
+        f"Upgrade the operator, or remove annotation {GROUP}/{ANNOTATION} from that object to use "
+        "the template as it is now"
+    )
+    return Fault(ConditionReason.INVALID_CHECK_TEMPLATE, "", text)
 
 
 def recorded_templates(rollout: RolloutFacts) -> tuple[ExpandedTemplate, ...]:
@@ -74,20 +97,3 @@ def _is_about_to_start(rollout: RolloutFacts) -> bool:
     is_reported = candidate is not None and candidate.revision == rollout.target
     exists = rollout.observed.deployment(rollout.target) or rollout.observed.pods_of(rollout.target)
     return not (exists or is_reported or rollout.candidate_has_traffic)
-
-
-def missing_checks(ctx: RolloutContext) -> Missing | None:
-    """Returns why the candidate must not rise: reason and text; None while nothing is missing.
-
-    A version that was promoted before returns without an analysis of its steps (R11), promote-full
-    skips it, and strategy Recreate has none.
-    """
-    if ctx.progress.full or ctx.active_command("promote-full") or ctx.strategy == "Recreate":
-        return None
-    if ctx.target in ctx.promoted_revisions:
-        return None
-    checks = template_checks(ctx)
-    rejection = ctx.observed.refused(f"ControllerRevision {ctx.name}-{ctx.target}")
-    if checks.missing is None and checks.unrecorded and rejection:
-        return rejection.reason, f"{object_name(rejection.what)}: {rejection.message[:_QUOTED]}"
-    return checks.missing

@@ -22,6 +22,7 @@ from functools import cached_property
 from canarium.api.route_kind import RouteKind
 from canarium.api.status import Progress
 from canarium.core.context import standby
+from canarium.core.context.check_templates import TemplateChecks, template_checks
 from canarium.core.context.restored_progress import restored_progress
 from canarium.core.context.rollout import RolloutFacts
 from canarium.core.context.router import Router
@@ -48,6 +49,11 @@ class RolloutContext(RolloutFacts):
     def progress(self) -> Progress:
         """The candidate's progress, as far as this decision has advanced it (R18)."""
         return self.advanced_progress or restored_progress(self, self._weight_applied)
+
+    @cached_property
+    def template_checks(self) -> TemplateChecks:
+        """The checks of templates that judge the target, and why some are missing."""
+        return template_checks(self)
 
     def _weight_applied(self, weight: int) -> bool:
         return self.router.weight_applied(self, weight)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from canarium.api.effective_analysis import EffectiveCheck
 from canarium.api.reasons import CheckReason
 from canarium.core.evidence.history import PastEvaluation
 from canarium.core.evidence.measures import Missing, Reading, Result, exceeding
@@ -284,7 +285,8 @@ class Evidence:
 
     `failed` is the finding that fails the candidate: the check, or its query, failed more often in
     a row than its limit allows. `frozen` is such a finding of a check that holds the rollout
-    instead. `exhausted`: a check was insufficient more often than allowed.
+    instead. `exhausted`: a check was insufficient more often than allowed. `checks` are those that
+    were evaluated: with other bounds, they prove nothing about the current ones.
     """
 
     revision: str
@@ -294,6 +296,7 @@ class Evidence:
     failed: Finding | None = None
     exhausted: bool = False
     frozen: Finding | None = None
+    checks: tuple[EffectiveCheck, ...] = ()
     #: The last evaluations of each finding's check, the newest last. No decision reads them.
     histories: tuple[tuple[PastEvaluation, ...], ...] = ()
 
@@ -322,8 +325,10 @@ def weigh(
     since: float,
     at: float,
     evaluations: Iterable[tuple[Finding, Tally, TallyLimits]],
+    checks: tuple[EffectiveCheck, ...],
 ) -> Evidence:
-    """Returns the evidence from the findings of one evaluation; tallies include that evaluation."""
+    """Returns the evidence from the findings of one evaluation of `checks`; tallies include that
+    evaluation."""
     evaluated = list(evaluations)
     over = [
         finding
@@ -338,6 +343,5 @@ def weigh(
         for finding, tally, limits in evaluated
         if finding.on_failure is not OnFailure.WARN
     )
-    return Evidence(
-        revision, since, at, tuple(f for f, _, _ in evaluated), failed, exhausted, frozen
-    )
+    findings = tuple(finding for finding, _, _ in evaluated)
+    return Evidence(revision, since, at, findings, failed, exhausted, frozen, checks)

@@ -32,21 +32,42 @@ from canarium.api.template_arguments import Fault, TemplateFault, expand
 ANNOTATION = "check-templates"
 #: Characters on a record; the API server limits all annotations of an object to 256 KiB.
 LONGEST = 65_536
+#: Characters of the spec of a template. Records bound what it may expand to, and a decision must
+#: not take long to find that out.
+LONGEST_SPEC = 131_072
 _FIELD = "spec.rollout.analysis"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckTemplate:
-    """A CheckTemplate or ClusterCheckTemplate with its spec, as canonical JSON."""
+    """A CheckTemplate or ClusterCheckTemplate with its spec, as canonical JSON.
+
+    `unusable`: why there is no spec; reason and the end of a sentence about the template.
+    """
 
     kind: str
     name: str
-    spec: str
+    spec: str = ""
+    unusable: tuple[ConditionReason, str] | None = None
+
+
+def check_template(kind: str, name: str, spec: Mapping[str, Any]) -> CheckTemplate:
+    """Returns a template with this raw `spec`, if that is not too long to be expanded."""
+    # What people read, such as a description, judges nothing.
+    judging = {key: spec[key] for key in ("args", "checks") if key in spec}
+    text = json.dumps(judging, sort_keys=True, separators=(",", ":"))
+    if len(text) > LONGEST_SPEC:
+        too_long = f"is longer than {LONGEST_SPEC >> 10} KiB"
+        return CheckTemplate(kind, name, "", (ConditionReason.INVALID_CHECK_TEMPLATE, too_long))
+    return CheckTemplate(kind, name, text)
 
 
 @dataclass(frozen=True, slots=True)
 class ExpandedTemplate:
-    """The checks of a template with the arguments of a model."""
+    """The checks of a template with the arguments of a model.
+
+    Without checks, they are on the record and cannot be read by this version of the operator.
+    """
 
     reference: TemplateReference
     checks: tuple[Check, ...]
@@ -61,6 +82,9 @@ def expanded(
     if template is None:
         text = f"{reference.title} does not exist"
         return Fault(ConditionReason.CHECK_TEMPLATE_NOT_FOUND, "", text)
+    if template.unusable:
+        reason, text = template.unusable
+        return Fault(reason, "", f"{reference.title} {text}")
     return _expanded(reference, template.spec)
 
 
@@ -102,7 +126,10 @@ def templates_to_json(templates: Iterable[ExpandedTemplate]) -> str:
 
 @lru_cache(maxsize=64)
 def templates_from_json(text: str | None) -> tuple[ExpandedTemplate, ...]:
-    """Parses the annotation. Anything damaged is dropped, so that it is expanded again."""
+    """Parses the annotation. An entry whose checks cannot be read, or that has none, has no checks.
+
+    What does not name a template is dropped, so that the template is expanded again.
+    """
     if not text or len(text) > LONGEST:
         return ()
     try:
@@ -118,12 +145,13 @@ def _entry(entry: Mapping[str, Any]) -> ExpandedTemplate | None:
     kind, name, args, checks = (entry.get(key) for key in ("kind", "name", "args", "checks"))
     if not (isinstance(kind, str) and isinstance(name, str) and isinstance(args, Mapping)):
         return None
-    if not isinstance(checks, list) or not all(isinstance(value, str) for value in args.values()):
+    if not all(isinstance(value, str) for value in args.values()):
         return None
+    listed = checks[:MAX_CHECKS] if isinstance(checks, list) else []
     try:
-        parsed = tuple(Check.model_validate(check) for check in checks[:MAX_CHECKS])
+        parsed = tuple(Check.model_validate(check) for check in listed)
     except ValidationError:
-        return None
+        parsed = ()
     return ExpandedTemplate(TemplateReference(kind, name, tuple(sorted(args.items()))), parsed)
 
 

@@ -22,7 +22,7 @@ from canarium.core.times import parse, stamp
 #: Maximum number of gates on a record.
 MAXIMUM = 64
 #: Characters of a Job; the API server limits all annotations of an object to 256 KiB.
-_LONGEST_JOB = 262_144
+LONGEST_JOB = 262_144
 _RESULTS = (GateState.PASSED, GateState.REJECTED, GateState.TIMED_OUT)
 
 
@@ -107,7 +107,7 @@ def _gate(entry: Mapping[str, Any]) -> OpenedGate | None:
         by=text("by"),
         comment=text("comment", 1100),
         token=text("token"),
-        job=text("job", _LONGEST_JOB),
+        job=text("job", LONGEST_JOB),
         attempt=number("attempt", ATTEMPTS),
         uid=text("uid"),
         exit_code=number("exit_code", 255),

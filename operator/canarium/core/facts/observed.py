@@ -241,7 +241,7 @@ class Observed:
     gate_jobs: tuple[GateJob, ...] = ()
     gate_services: tuple[GateService, ...] = ()
     job_reports: tuple[JobReport, ...] = ()
-    #: ModelGates that the spec names and that exist, with their Job (JSON).
+    #: ModelGates that the spec names and that exist, with their Job (JSON; "": it is too long).
     model_gates: tuple[tuple[str, str], ...] = ()
     #: Templates of checks that the spec names and that exist.
     check_templates: tuple[CheckTemplate, ...] = ()

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from canarium.api.reasons import FailureReason
 from canarium.api.server import FETCH_CONTAINER
-from canarium.core.context.check_templates import missing_checks
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import ends_downtime, last_ready, ready_by
 from canarium.core.context.gates import holding
+from canarium.core.context.missing_checks import missing_checks
 from canarium.core.context.position import current_step
 from canarium.core.context.progress import next_step
 from canarium.core.facts.pods import newest_pod

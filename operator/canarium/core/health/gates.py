@@ -11,12 +11,12 @@ from canarium.api.reasons import (
     HoldReason,
 )
 from canarium.api.status import AnalysisStatus, CheckEvaluation, CheckStatus
-from canarium.core.context.check_templates import template_checks
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.position import analysis_of
 from canarium.core.decision.plan import Event
 from canarium.core.evidence.history import PastEvaluation, evaluations_per_check
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
+from canarium.core.facts.check_templates import with_templates
 from canarium.core.health.cause import Cause
 from canarium.core.times import stamp
 
@@ -154,13 +154,19 @@ def step_evidence(ctx: RolloutContext, since: float) -> Evidence | None:
 
 
 def passes(ctx: RolloutContext, evidence: Evidence) -> bool:
-    """Returns whether every check passes, those of templates included.
+    """Returns whether every check passes, those of templates included."""
+    return evidence.verdict is Verdict.PASS and is_current(ctx, evidence)
 
-    The last evaluation may be older than the checks of a template that was added meanwhile.
+
+def is_current(ctx: RolloutContext, evidence: Evidence) -> bool:
+    """Returns whether the evidence is of the checks that judge the target now.
+
+    The last evaluation may be older than an edit of a bound, or than a template that was added.
     """
-    evaluated = {finding.check for finding in evidence.findings}
-    needed = {check.name for one in template_checks(ctx).templates for check in one.checks}
-    return evidence.verdict is Verdict.PASS and needed <= evaluated
+    analysis = ctx.settings.analysis
+    if analysis is None:
+        return False
+    return evidence.checks == with_templates(analysis, ctx.template_checks.templates).checks
 
 
 def _evidence(ctx: RolloutContext) -> Evidence | None:
@@ -281,7 +287,7 @@ def spec_fault(ctx: RolloutContext, analysis: AnalysisStatus | None) -> tuple[st
 
 def _field(ctx: RolloutContext, check: str) -> str:
     """Returns where the spec has a check: as its own, or as one of a template."""
-    for one in template_checks(ctx).templates:
+    for one in ctx.template_checks.templates:
         if any(each.name == check for each in one.checks):
             return f"spec.rollout.analysis.templates[{one.reference.name}]: check {check}"
     return f"spec.rollout.analysis.checks[{check}]"

@@ -18,7 +18,7 @@ from canarium.core.facts.gate_jobs import (
     job_name,
     service_name,
 )
-from canarium.core.facts.gates import OpenedGate
+from canarium.core.facts.gates import LONGEST_JOB, OpenedGate
 from canarium.core.facts.observed import JOB, Rejection
 from canarium.core.messages import command_advice
 from canarium.core.outcomes import refusals
@@ -121,7 +121,9 @@ def trouble(ctx: RolloutContext, gate: Gate) -> tuple[ConditionReason | str, str
     """Returns why the Job of a gate that waits cannot give a result now: reason and text."""
     template = missing_template(ctx, gate)
     if template is not None:
-        return ConditionReason.MODEL_GATE_NOT_FOUND, f"ModelGate/{template} does not exist"
+        exists = template in dict(ctx.observed.model_gates)
+        why = f"is longer than {LONGEST_JOB >> 10} KiB" if exists else "does not exist"
+        return ConditionReason.MODEL_GATE_NOT_FOUND, f"ModelGate/{template} {why}"
     attempt = attempt_of(ctx, gate.opened) if gate.opened else None
     if attempt is None:
         return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from canarium.api.reasons import HoldReason
-from canarium.core.context.check_templates import Missing, missing_checks
+from canarium.core.context.check_templates import Missing
 from canarium.core.context.context import RolloutContext
+from canarium.core.context.missing_checks import missing_checks
 from canarium.core.context.naming import describe
 from canarium.core.context.position import current_step
 from canarium.core.context.progress import next_step, progress_at

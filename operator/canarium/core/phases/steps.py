@@ -12,9 +12,9 @@ from canarium.api.effective_analysis import EffectiveAnalysis
 from canarium.api.effective_spec import Step
 from canarium.api.reasons import CheckReason, EventReason, FailureReason, HoldReason
 from canarium.api.status import Progress
-from canarium.core.context.check_templates import missing_checks
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.gates import holding
+from canarium.core.context.missing_checks import missing_checks
 from canarium.core.context.naming import describe
 from canarium.core.context.position import current_step, following, granted, released
 from canarium.core.context.progress import current_progress, progress_at
@@ -127,7 +127,9 @@ def _await_evidence(
     if evidence and gates.passes(ctx, evidence) and missing is None:
         return StepOver(progress, PASSED)
     open_check = evidence.open if evidence else None
-    spent = bool(evidence and evidence.exhausted and evidence.at >= until)
+    spent = bool(
+        evidence and evidence.exhausted and evidence.at >= until and gates.is_current(ctx, evidence)
+    )
     lenient = judging.on_insufficient == PROMOTE and progress.analysis in (None, PROMOTE)
     if spent and open_check and lenient and missing is None:
         text = sentences(

@@ -14,7 +14,6 @@ from canarium.api.status import (
     Status,
 )
 from canarium.core.context import pending_settings
-from canarium.core.context.check_templates import template_checks
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import is_answered
 from canarium.core.context.router import Blocker
@@ -214,7 +213,7 @@ def conditions_of(
         )
     if ctx.settings.analysis:
         # Not the version's fault: the spec's query cannot be evaluated (R21).
-        fault = template_checks(ctx).missing or gates.spec_fault(ctx, analysis)
+        fault = ctx.template_checks.missing or gates.spec_fault(ctx, analysis)
         facts = (*facts, (ConditionType.ANALYSIS_READY, fault is None, *(fault or VALID)))
     facts += gate_progress.reported(ctx)
     old = {condition.type: condition for condition in ctx.status.conditions}

@@ -57,6 +57,7 @@ class Informers:
         #: PodDisruptionBudgets are watched whole too.
         self._budgets = budgets
         #: Kinds of routes that a model asks for; no others are watched.
+        self._check_templates = check_templates
         self._wanted: set[Resource] = set()
         self._admins: dict[Resource, Cache[Any]] = {
             **(runtimes.caches if runtimes else {}),
@@ -157,7 +158,9 @@ class Informers:
         self, caches: Mapping[Resource, Cache[Any]], namespace: Namespace
     ) -> list[Reflector]:
         """Returns reflectors of kinds that may not be installed or readable: then they are
-        empty."""
+        empty, and `CheckTemplates` learns why."""
+        templates = self._check_templates
+        of_templates = {**templates.caches, **templates.cluster_caches} if templates else {}
         return [
             Reflector(
                 self._api,
@@ -167,6 +170,9 @@ class Informers:
                 timing=self._timing,
                 optional=True,
                 turn=self._turn,
+                answered=partial(templates.answered, kind, namespace)
+                if templates and kind in of_templates
+                else None,
             )
             for kind, cache in caches.items()
         ]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from canarium.core.facts.gates import LONGEST_JOB
 from canarium.engine.cache.children import Raw
 from canarium.kube import resources
 from canarium.kube.cache import Cache
@@ -14,7 +15,7 @@ from canarium.kube.cache import Cache
 
 @dataclass(frozen=True, slots=True)
 class CachedGate:
-    """A ModelGate with its Job, as canonical JSON."""
+    """A ModelGate with its Job, as canonical JSON; "" if that is too long for a record."""
 
     namespace: str
     name: str
@@ -26,6 +27,7 @@ class CachedGate:
 def model_gate(raw: Raw) -> CachedGate:
     meta = raw["metadata"]
     job = json.dumps(raw["spec"]["job"], sort_keys=True, separators=(",", ":"))
+    job = job if len(job) <= LONGEST_JOB else ""
     version = int(meta["resourceVersion"])
     return CachedGate(meta["namespace"], meta["name"], meta["uid"], version, job)
 

@@ -68,7 +68,9 @@ class Store:
         }
         self.runtimes = Runtimes(self._runtime_changed)
         self.model_gates = ModelGates(self._model_gate_changed)
-        self.check_templates = CheckTemplates(self._check_template_changed)
+        self.check_templates = CheckTemplates(
+            self._check_template_changed, self._check_templates_readable
+        )
         self.gateways = Gateways(self._gateway_changed)
         self.caches: dict[Resource, Cache[Child[Any]]] = {
             resource: Cache(project, self._indexer(resource))
@@ -124,6 +126,12 @@ class Store:
         """Wakes the models whose analysis names the template."""
         for key, parent in self.parents.items.items():
             if namespace in ("", key[0]) and (kind, name) in parent.check_templates:
+                self._wake(key, Urgency.CHANGE)
+
+    def _check_templates_readable(self, kind: str, namespace: str | None) -> None:
+        """Wakes the models whose analysis names any template of the kind."""
+        for key, parent in self.parents.items.items():
+            if namespace in (None, key[0]) and kind in dict(parent.check_templates):
                 self._wake(key, Urgency.CHANGE)
 
     def _gateway_changed(self, gateway: routes.CachedGateway | None) -> None:

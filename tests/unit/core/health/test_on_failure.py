@@ -8,6 +8,7 @@ import pytest
 
 from canarium.core.evidence.verdict import Finding, OnFailure, Tally, TallyLimits, Verdict, weigh
 from core.cluster import Cluster, spec
+from core.health.gate_scenarios import checks_of
 
 rule = pytest.mark.rule
 STEPS = {"steps": [{"weight": 25, "pause": "10s"}, {"weight": 50, "pause": "10s"}]}
@@ -28,7 +29,9 @@ def seen(cluster: Cluster, *findings: Finding) -> None:
     watch = cluster.requests.analysis
     assert watch is not None
     looks = [(f, Tally().after(f), TallyLimits()) for f in findings]
-    cluster.evidence = weigh(watch.revision, watch.since, cluster.now, looks)
+    cluster.evidence = weigh(
+        watch.revision, watch.since, cluster.now, looks, checks_of(cluster, watch.revision)
+    )
     cluster.settle()
 
 
@@ -126,7 +129,7 @@ def test_check_that_rolls_back_takes_precedence_over_one_that_holds() -> None:
             finding(Verdict.FAIL, OnFailure.ROLL_BACK, "b"),
         )
     ]
-    evidence = weigh("r", 0.0, 1.0, looks)
+    evidence = weigh("r", 0.0, 1.0, looks, ())
     assert evidence.failed
     assert evidence.failed.check == "b"
     assert evidence.verdict is Verdict.FAIL

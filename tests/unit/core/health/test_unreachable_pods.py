@@ -9,6 +9,7 @@ import pytest
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from canarium.core.facts.observed import SmokeReport
 from core.cluster import Cluster, spec
+from core.health.gate_scenarios import checks_of
 
 rule = pytest.mark.rule
 STEPS = {"steps": [{"weight": 25, "pause": "10s"}, {"weight": 50, "pause": "10s"}]}
@@ -89,7 +90,12 @@ def test_unreachable_scrapes_never_roll_back() -> None:
         assert watch
         finding = Finding("errors", Verdict.INSUFFICIENT, "PodsUnreachable", "no pod was scraped")
         cluster.evidence = Evidence(
-            watch.revision, watch.since, cluster.now, (finding,), exhausted=True
+            watch.revision,
+            watch.since,
+            cluster.now,
+            (finding,),
+            exhausted=True,
+            checks=checks_of(cluster, watch.revision),
         )
         cluster.settle().run(15)
     assert cluster.status.phase == "Progressing"

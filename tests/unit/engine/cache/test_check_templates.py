@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from canarium.engine.cache.analysis_targets import analysis_target
+from canarium.engine.cache.informers import Informers
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.queue import Urgency
 from canarium.kube import resources
+from canarium.kube.errors import ApiError
 from engine.cache.test_analysis_targets import record
 
 CHECK = {"name": "errors", "metric": "ErrorRate", "max": "1%"}
@@ -84,3 +86,68 @@ def test_revision_is_judged_by_its_own_record() -> None:
         assert analysis
         assert [check.maximum for check in analysis.checks] == bounds
         assert all(check.min_samples == 7 for check in analysis.checks)
+
+
+@pytest.mark.rule("R31")
+def test_template_that_is_too_long_is_not_kept() -> None:
+    store = Store(lambda *_: None)
+    store.parents.observe(model("uses", {"name": "slo"}))
+    raw = template()
+    raw["spec"]["checks"] = [{**CHECK, "name": f"c{n}", "x": "y" * 10_000} for n in range(16)]
+    store.check_templates.caches[resources.CHECK_TEMPLATES].observe(raw)
+    (fact,) = store.observed(("ns", "uses")).check_templates
+    assert (fact.spec, fact.unusable) == (
+        "",
+        ("InvalidCheckTemplate", "is longer than 128 KiB"),
+    )
+
+
+@pytest.mark.rule("R21")
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [
+        (403, "the operator is not allowed to list {}.canarium.dev"),
+        (404, "the cluster does not serve {}.canarium.dev; install its CRD"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["CheckTemplate", "ClusterCheckTemplate"])
+async def test_kind_that_cannot_be_listed_is_not_taken_for_a_missing_template(
+    status: int, text: str, kind: str
+) -> None:
+    woken: list[Key] = []
+
+    def wake(key: Key, _: Urgency) -> None:
+        woken.append(key)
+
+    store = Store(wake)
+    for one in (model("uses", {"name": "slo", "kind": kind}), model("other")):
+        store.parents.observe(one)
+    woken.clear()
+    api: Any = Refusing(status)
+    informers = Informers(api, {}, check_templates=store.check_templates)
+    informers.start("ns")
+    await informers.synced()
+    assert woken == [("ns", "uses")]
+    (fact,) = store.observed(("ns", "uses")).check_templates
+    wanted = f"cannot be read: {text.format(f'{kind.lower()}s')}"
+    assert fact.unusable == ("CheckTemplateNotFound", wanted)
+    await informers.stop_all()
+    resource = next(
+        r
+        for r in (resources.CHECK_TEMPLATES, resources.CLUSTER_CHECK_TEMPLATES)
+        if r.plural == f"{kind.lower()}s"
+    )
+    namespace = None if kind == "ClusterCheckTemplate" else "ns"
+    store.check_templates.answered(resource, namespace, None)
+    assert store.observed(("ns", "uses")).check_templates == ()
+    assert len(woken) == 2
+
+
+class Refusing:
+    """An API server that answers each list with the same status."""
+
+    def __init__(self, status: int) -> None:
+        self._error = ApiError(status, "", "refused")
+
+    async def list(self, *_: object, **__: object) -> None:
+        raise self._error

@@ -51,3 +51,12 @@ def test_change_of_a_model_gate_wakes_the_models_that_name_it() -> None:
     cache.forget("ns", "fairness", "uid-fairness")
     assert len(woken) == 2
     assert store.observed(("ns", "uses")).model_gates == ()
+
+
+@pytest.mark.rule("R31")
+def test_job_that_is_too_long_for_a_record_is_not_kept() -> None:
+    store = Store(lambda *_: None)
+    store.parents.observe(model("uses", USES))
+    cache = store.model_gates.caches[resources.MODEL_GATES]
+    cache.observe(model_gate(image="x" * 300_000))
+    assert store.observed(("ns", "uses")).model_gates == (("fairness", ""),)
