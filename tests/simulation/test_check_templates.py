@@ -1,5 +1,5 @@
-"""No edit of a template judges a version that runs again, and no weight rises for want of checks
-(R17)."""
+"""No edit of a template changes how a running version is judged, and no weight rises while checks
+are missing (R17)."""
 
 from __future__ import annotations
 

@@ -101,8 +101,8 @@ class HttpClient:
         """
         self.check(_host(url), pod=pod)
         reserved = _FRAMING if exact else _RESERVED
-        if not pod and (found := reserved.intersection(name.lower() for name in headers or ())):
-            raise NoAnswer(f"the header {min(found)} belongs to the HTTP client")
+        if not pod and (own := reserved.intersection(name.lower() for name in headers or ())):
+            raise NoAnswer(f"the header {min(own)} belongs to the HTTP client")
         began = asyncio.get_running_loop().time()
         connected = _Connected()
         async with (

@@ -22,6 +22,7 @@ from canarium.api.effective_analysis import EffectiveCheck
 from canarium.api.effective_spec import effective_spec
 from canarium.api.gates import WebGate
 from canarium.api.model_deployment import Spec
+from canarium.api.reasons import ConditionReason
 from canarium.api.route_kind import HTTP_ROUTE, VIRTUAL_SERVICE, RouteKind
 from canarium.api.smoke_tests import JsonExpectation
 from canarium.api.status import Status
@@ -96,6 +97,7 @@ _POOLS: dict[str, tuple[Any, ...]] = {
         '[{"kind": "CheckTemplate", "name": "a", "args": {}, "checks": '
         '[{"name": "e", "metric": "ErrorRate", "max": "1%"}]}]',
         '[{"kind": "CheckTemplate", "name": 1}, 2]',
+        '[{"kind": "CheckTemplate", "name": "a", "args": {}, "checks": [{"later": 1}]}]',
         "not json",
     ),
     "pause": ("Manual", "0s", "10s"),
@@ -237,7 +239,9 @@ class Anything:
         if kind is EffectiveCheck:
             return self._one(_CHECKS)
         if kind is CheckTemplate:
-            return CheckTemplate("CheckTemplate", self._one(("a", "b")), self._one(_TEMPLATES))
+            unusable = (ConditionReason.CHECK_TEMPLATE_NOT_FOUND, "cannot be read")
+            name, text = self._one(("a", "b")), self._one(_TEMPLATES)
+            return CheckTemplate("CheckTemplate", name, text, self._one((None, None, unusable)))
         if dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel):
             hints = _hints(kind)
             names = (

@@ -121,8 +121,8 @@ def trouble(ctx: RolloutContext, gate: Gate) -> tuple[ConditionReason | str, str
     """Returns why the Job of a gate that waits cannot give a result now: reason and text."""
     template = missing_template(ctx, gate)
     if template is not None:
-        exists = template in dict(ctx.observed.model_gates)
-        why = f"is longer than {LONGEST_JOB >> 10} KiB" if exists else "does not exist"
+        is_too_long = dict(ctx.observed.model_gates).get(template) == ""
+        why = f"is longer than {LONGEST_JOB >> 10} KiB" if is_too_long else "does not exist"
         return ConditionReason.MODEL_GATE_NOT_FOUND, f"ModelGate/{template} {why}"
     attempt = attempt_of(ctx, gate.opened) if gate.opened else None
     if attempt is None:

@@ -63,8 +63,8 @@ class CheckTemplates:
     ) -> tuple[CheckTemplate, ...]:
         """Returns the templates that exist of those with this kind and name, and those that cannot
         be read."""
-        found = (self._named(namespace, kind, name) for kind, name in references)
-        return tuple(one for one in found if one)
+        templates = (self._named(namespace, kind, name) for kind, name in references)
+        return tuple(one for one in templates if one)
 
     def answered(self, resource: Resource, namespace: str | None, status: int | None) -> None:
         """Notes the answer to a list of `resource`: None for success, else the HTTP status."""

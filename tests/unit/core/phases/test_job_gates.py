@@ -482,3 +482,15 @@ def test_damaged_model_gate_is_treated_as_missing(template: str) -> None:
     cluster = sharing(template)
     assert not cluster.started_jobs
     assert condition(cluster, "GatesReady")[1] == "ModelGateNotFound"
+
+
+@rule("R21", "R31")
+def test_model_gate_whose_job_is_too_long_is_named() -> None:
+    cluster = Cluster(spec("1")).run(10)
+    cluster.model_gates["fairness"] = ""
+    cluster.spec = spec("2")
+    job = {"name": "bias", "before": "Traffic", "job": {"modelGate": "fairness"}}
+    cluster.spec["rollout"]["gates"] = [job]
+    cluster.run(10)
+    assert not cluster.status.weight
+    assert "ModelGate/fairness is longer than 256 KiB" in cluster.status.message
