@@ -17,7 +17,7 @@ from canarium.core.evidence.history import (
 )
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from core.cluster import Cluster
-from core.health.gate_scenarios import CHECKS, live, rollout
+from core.health.gate_scenarios import CHECKS, checks_of, live, rollout
 
 
 def canary() -> Cluster:
@@ -35,7 +35,7 @@ def evaluated(cluster: Cluster, *evaluations: PastEvaluation, failed: bool = Fal
     finding = Finding("errors", Verdict(last.verdict), "Seen", "seen", last.value, 0.01)
     cluster.evidence = Evidence(
         watch.revision, watch.since, last.at, (finding,), finding if failed else None,
-        histories=(evaluations,),
+        histories=(evaluations,), checks=checks_of(cluster, watch.revision),
     )  # fmt: skip
     cluster.settle()
 
