@@ -243,3 +243,21 @@ async def test_report_has_the_reason_why_a_test_could_not_be_evaluated(
     report, _ = signals.facts(KEY)
     assert report is not None
     assert (report.unusable, report.reason) == (True, reason), report.message
+
+
+@rule("R12", "R17")
+async def test_evidence_states_the_checks_that_were_evaluated(
+    fake: Fake, signals: SignalMonitor, responder: Responder
+) -> None:
+    """After an edit of a bound, the next evaluation has the new one."""
+    responder.responds('{"n": 1}')
+    for bound in ("5", "6"):
+        check = {"name": "n", "web": {"url": responder.url, "path": "$.n"}, "max": bound}
+        fake.rollout = Rollout.model_validate({"analysis": {"interval": "1s", "checks": [check]}})
+        signals.want(KEY, SignalRequests(analysis=AnalysisRequest("r", None, 0.0)), ())
+        await fake.until(lambda: maxima(signals) == [float(bound)])  # noqa: B023
+
+
+def maxima(signals: SignalMonitor) -> list[float | None]:
+    evidence = signals.facts(KEY)[1]
+    return [check.maximum for check in evidence.checks] if evidence else []
