@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from canarium.untrusted.quoting import quoted
 
-#: A variable, or the start of anything else that looks like a template.
+#: A variable, or the start of any other placeholder or statement.
 _PLACEHOLDER = re.compile(r"\{\{[ \t]{0,16}([A-Za-z_][A-Za-z0-9_]{0,63})[ \t]{0,16}\}\}|\{\{|\{%")
 #: Characters of a text that an error shows from the fault on.
 _SHOWN = 40
@@ -24,14 +24,14 @@ class BadTemplate(ValueError):
 def filled(text: str, names: Mapping[str, str]) -> str:
     """Returns `text` with `names` filled in. Raises BadTemplate."""
 
-    def value(found: re.Match[str]) -> str:
-        name = found[1]
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
         if name in names:
             return names[name]
         known = ", ".join(sorted(names))
         if name is not None:
             raise BadTemplate(f"{name!r} is undefined; there are: {known}")
-        shown = quoted(text[found.start() : found.start() + _SHOWN], _SHOWN)
+        shown = quoted(text[match.start() : match.start() + _SHOWN], _SHOWN)
         raise BadTemplate(f"only names such as {{{{ revision }}}}, not {shown}; there are: {known}")
 
     return _PLACEHOLDER.sub(value, text)

@@ -88,7 +88,7 @@ async def test_server_that_is_down_is_an_error(web: NamespaceAccess) -> None:
     assert (found.reason, found.error) == ("Unreachable", True)
 
 
-def test_query_template_leaves_braces_that_are_no_placeholder() -> None:
+def test_query_template_leaves_other_braces() -> None:
     body = '{"a": {"b": [{"c": "{{revision}}"}]}}'
     assert filled(body, {"revision": "abc"}) == '{"a": {"b": [{"c": "abc"}]}}'
     assert filled("{{ a }}", {"a": "{{ a }}"}) == "{{ a }}", "values are not searched again"
