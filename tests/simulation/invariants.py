@@ -206,7 +206,7 @@ class Invariants:
         stable = notes.get(labels.STABLE)
         was = (write.before or {"metadata": {}})["metadata"].get("annotations", {})
         promoted = stable and stable != was.get(labels.STABLE) and not notes.get(labels.QUARANTINED)
-        if promoted and was.get(labels.STABLE) and self._settings().strategy != "Recreate":
+        if promoted and was.get(labels.STABLE) and self._strategy() != "Recreate":
             need = self._count_of(was[labels.STABLE])
             if self.most({stable}) < min(need, self.least(old)):
                 self.broken(
@@ -246,8 +246,8 @@ class Invariants:
         """R5: no revision gets fewer pods than asked for or than its weight needs. A candidate's
         share never rises since stable gets smaller."""
         settings = self._settings()
-        if replicas == 0 and (settings.replicas == 0 or settings.strategy == "Recreate"):
-            if settings.strategy != "Recreate":
+        if replicas == 0 and (settings.replicas == 0 or self._strategy() == "Recreate"):
+            if self._strategy() != "Recreate":
                 self._asleep(revision)
             return
         wanted = settings.replicas
@@ -310,7 +310,7 @@ class Invariants:
         revision = revision_of(gone)
         route_invariants.check_deletion(self, revision)
         service = self.world.service()
-        if not service or not self.least({revision}) or self._settings().strategy == "Recreate":
+        if not service or not self.least({revision}) or self._strategy() == "Recreate":
             return
         if revision in self._named(service):
             self.broken("R8", f"{revision} is deleted while the Service selects it")
@@ -394,6 +394,11 @@ class Invariants:
 
     def _settings(self) -> EffectiveSpec:
         return effective_spec(Spec.model_validate(self.world.model()["spec"]))
+
+    def _strategy(self) -> str:
+        """The strategy of the rollout under way, which an edit does not change (R12)."""
+        progress = self.world.status().get("progress") or {}
+        return str(progress.get("strategy") or self._settings().strategy)
 
     def _stable_count(self) -> int:
         stable = self.stable()
