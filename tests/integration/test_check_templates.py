@@ -113,8 +113,10 @@ async def test_edit_during_a_rollout_and_its_bake_does_not_judge_it_again(
     cluster.apply("2", rollout=judged(service, pause="3s"))
     await cluster.until(lambda s: s.get("weight") == 25)
     share(cluster, bound="0.01")
-    status = await cluster.phase("Ready", "2")
+    # Later, the status has no analysis: nothing is judged.
+    status = await cluster.until(lambda s: s["phase"] == "Baking" and s["version"] == "2")
     assert [check["verdict"] for check in status["analysis"]["checks"]] == ["Pass"]
+    await cluster.phase("Ready", "2")
     cluster.plane.kubectl("-n", cluster.namespace, "delete", "checktemplate", "drift")
     assert condition((await cluster.model())["status"], "AnalysisReady")[0] == "True"
     share(cluster, bound="0.01")

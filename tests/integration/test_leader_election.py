@@ -50,11 +50,16 @@ class Pair:
         return str(lease["spec"]["holderIdentity"])
 
     def writes(self, identity: str) -> list[str]:
-        """Times at which the operator's writes of models reached the API server."""
+        """Times at which the operator's writes of models reached the API server.
+
+        Events change nothing. One follows each status, so it may be on its way when a process is
+        stopped, and arrives when that goes on.
+        """
         return [
             e["requestReceivedTimestamp"]
             for e in self.cluster.writes()
-            if f"({identity})" in e["userAgent"] and e["objectRef"]["resource"] != "leases"
+            if f"({identity})" in e["userAgent"]
+            and e["objectRef"]["resource"] not in ("leases", "events")
         ]
 
     async def alone(self, but: str) -> None:
