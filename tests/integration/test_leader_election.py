@@ -53,7 +53,7 @@ class Pair:
         """Times at which the operator's writes of models reached the API server.
 
         Events change nothing. One follows each status, so it may be on its way when a process is
-        stopped, and arrives when that goes on.
+        stopped, and arrives when that continues.
         """
         return [
             e["requestReceivedTimestamp"]
