@@ -161,7 +161,7 @@ def test_value_unknown_to_the_chart_installs_nothing(site: Site) -> None:
             ("b", "two", ('scope.namespaces=["search","risk"]', "crds.install=false")),
             "canarium-operator",
         ),
-        (("a", "one", ()), ("b", "two", ()), "clustermodelruntimes.canarium.dev"),
+        (("a", "one", ()), ("b", "two", ()), "checktemplates.canarium.dev"),
     ],
     ids=["one namespace", "one namespace, single", "one namespace served", "the CRDs"],
 )
