@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+import orjson
+
 from canarium.untrusted.quoting import quoted
 
 #: Maximum characters of a message.
@@ -21,6 +25,20 @@ class ApiError(Exception):
         self.status = status
         #: Seconds that the server asks to wait, if any.
         self.retry_after = retry_after
+
+    @classmethod
+    def decoded(cls, status: int, content: bytes, retry_after: str | None = None) -> Self:
+        """Returns the error that a response describes; `retry_after` is its header."""
+        wait = float(retry_after) if retry_after and retry_after.isdigit() else None
+        try:
+            body = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            body = None
+        # A server behind the API server, or a proxy, may answer anything.
+        if not isinstance(body, dict):
+            return cls(status, "", content[:500].decode(errors="replace"), wait)
+        reason, message = (str(body.get(x) or "") for x in ("reason", "message"))
+        return cls(status, reason, message, wait)
 
     @property
     def transient(self) -> bool:

@@ -200,7 +200,7 @@ class Client:
             except aiohttp.ClientError as error:
                 raise ApiError(0, type(error).__name__, str(error)) from error
         if response.status >= 400:
-            raise _error(response.status, content)
+            raise ApiError.decoded(response.status, content)
         return content
 
     async def create(
@@ -299,7 +299,9 @@ class Client:
                 )
                 if response.status >= 400:
                     content = await response.read()
-                    raise _error(response.status, content, response.headers.get("Retry-After"))
+                    raise ApiError.decoded(
+                        response.status, content, response.headers.get("Retry-After")
+                    )
             pending = b""
             async for chunk in response.content.iter_any():
                 *lines, pending = (pending + chunk).split(b"\n")
@@ -365,7 +367,9 @@ class Client:
             except (TimeoutError, aiohttp.ClientError) as error:
                 raise ApiError(0, type(error).__name__, str(error)) from error
             if response.status >= 400:
-                raise _error(response.status, content, response.headers.get("Retry-After"))
+                raise ApiError.decoded(
+                    response.status, content, response.headers.get("Retry-After")
+                )
         result: Body = orjson.loads(content)
         return result
 
@@ -398,16 +402,3 @@ class Client:
 
 def _of(resource: Resource, subresource: str | None) -> str:
     return f"{resource.plural}/{subresource}" if subresource else resource.plural
-
-
-def _error(status: int, content: bytes, retry_after: str | None = None) -> ApiError:
-    wait = float(retry_after) if retry_after and retry_after.isdigit() else None
-    try:
-        body = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        body = None
-    # A server behind the API server, or a proxy, may answer anything.
-    if not isinstance(body, dict):
-        return ApiError(status, "", content[:500].decode(errors="replace"), wait)
-    reason, message = (str(body.get(x) or "") for x in ("reason", "message"))
-    return ApiError(status, reason, message, wait)
