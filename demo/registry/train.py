@@ -61,6 +61,7 @@ def main(version: int, commit: str) -> None:
             name="model",
             signature=infer_signature(table[COLUMNS], model.predict(rows)),
             registered_model_name="fraud",
+            input_example=table[COLUMNS].head(2),
             pip_requirements=["scikit-learn"],
             # MLServer reads model.pkl; the default of MLflow 3.17 is another file, model.skops.
             serialization_format="pickle",

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from canarium.kube import resources
 from fetch.mlflow_server import MlflowServer
+from http_server import HttpServer
 from integration import rights
 from integration.cli.program import Program
 from integration.conftest import PATIENT_LEASE, Cluster, Operator
@@ -48,6 +51,24 @@ class Registry:
         self.server.put(f"{path}/model/MLmodel", SIGNATURE.encode())
         return run, self.server.register("fraud", f"{folder}/model", run, "champion")
 
+    def log_example(self, columns: list[str], row: list[float]) -> str:
+        """Logs a model with signature and input example, as `log_model` does; its version."""
+        run, folder = self.server.run(self.experiment)
+        path = folder.partition(":/")[2].strip("/")
+        fields = [{"type": "double", "name": name, "required": True} for name in columns]
+        stored = (
+            f"signature:\n  inputs: '{json.dumps(fields)}'\n"
+            '  outputs: \'[{"type": "long", "required": true}]\'\n'
+            "saved_input_example_info:\n  artifact_path: input_example.json\n"
+            "  pandas_orient: split\n  serving_input_path: serving_input_example.json\n"
+            "  type: dataframe\n"
+        )
+        example = {"dataframe_split": {"columns": columns, "data": [row]}}
+        self.server.put(f"{path}/model/MLmodel", stored.encode())
+        name = f"{path}/model/serving_input_example.json"
+        self.server.put(name, json.dumps(example).encode())
+        return self.server.register("fraud", f"{folder}/model", run, "champion")
+
     def tags(self, version: str) -> dict[str, str]:
         return self.server.tags("fraud", version)
 
@@ -75,6 +96,14 @@ def operator(plane: ControlPlane, granted: Path) -> Iterator[Operator]:
     yield operator
     operator.stop()
     assert rights.Audit(plane).forbidden() == set()
+
+
+def own_address() -> str:
+    """An address of this machine that an EndpointSlice may have: loopback is refused."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Sends nothing: it only asks the kernel which address it would send from.
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
 
 
 def model(registry: Registry, version: str, **more: Any) -> dict[str, Any]:
@@ -125,6 +154,54 @@ async def test_record_has_the_lineage_of_the_version_that_an_alias_names(
     cluster.operator.start()
     await cluster.leading()
     assert len(cluster.writes()) == writes, "what is recorded is not read again"
+
+
+@rule("R4", "R9", "R21")
+async def test_logged_input_example_has_to_be_answered_as_the_signature_states(
+    cluster: Cluster, registry: Registry
+) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+    prediction: list[Any] = [1]
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        asked.append((request.path, json.loads(await request.read())))
+        return web.json_response({"predictions": prediction})
+
+    def tests_ready(status: dict[str, Any]) -> tuple[str, str, str] | None:
+        found = [c for c in status.get("conditions", ()) if c["type"] == "SmokeTestsReady"]
+        return (found[0]["status"], found[0]["reason"], found[0]["message"]) if found else None
+
+    host = own_address()
+    cluster.kubelet.bind_to(host)
+    async with HttpServer(answer, host) as server:
+        test = {"fromSignature": True, "path": "/v1/models/fraud:predict", "port": server.port}
+        rollout = {"smokeTests": [test], "bakeTime": "0s"}
+        await asyncio.to_thread(registry.log_example, ["amount", "hour"], [0.5, 23.0])
+        cluster.apply("1", model=model(registry, "1"), rollout=rollout)
+        await cluster.phase("Ready", "1")
+        assert asked[0] == ("/v1/models/fraud:predict", {"instances": [[0.5, 23.0]]})
+
+        await asyncio.to_thread(registry.log_example, ["amount"], [2.5])
+        prediction[:] = [0.7]
+        cluster.apply("2", model=model(registry, "2"), rollout=rollout)
+        status = await cluster.phase("RolledBack", "1")
+        assert status["failure"]["reason"] == "SmokeTestFailed"
+        wrong = "does not match the signature of the model: predictions[0] is 0.7, expected long"
+        assert wrong in status["failure"]["message"]
+        assert asked[-1][1] == {"instances": [[2.5]]}
+
+        await asyncio.to_thread(registry.train, "d4", 0.9)
+        count = len(asked)
+        cluster.apply("3", model=model(registry, "3"), rollout=rollout)
+        status = await cluster.until(lambda s: (tests_ready(s) or ("",))[0] == "False")
+        _, reason, message = tests_ready(status) or ("", "", "")
+        assert reason == "NoInputExample"
+        assert "smokeTests[0].fromSignature" in message
+        assert "logged without input example" in message
+        assert len(asked) == count, "the candidate was not asked, and waits"
+        own = {"path": "/score", "port": server.port}
+        cluster.apply("3", model=model(registry, "3"), rollout={**rollout, "smokeTests": [own]})
+        await cluster.phase("Ready", "3")
 
 
 @rule("R8", "R18", "R26")

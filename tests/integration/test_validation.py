@@ -108,6 +108,23 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
             ["spec.rollout.steps[0].pause", "should match"],
         ),
         (
+            ("rollout", "smokeTests"),
+            [{"fromSignature": True}],
+            ["spec.rollout.smokeTests", "requires spec.model.uri of mlflow"],
+        ),
+        *(
+            (
+                ("rollout", "smokeTests"),
+                [{"fromSignature": True, **more}],
+                [f"spec.rollout.smokeTests[0].{field}", text],
+            )
+            for more, field, text in (
+                ({"body": {}}, "fromSignature", "sends the logged input example"),
+                ({"method": "GET"}, "fromSignature", "sends the logged input example"),
+                ({"path": "/v1/completions"}, "path", "(/invocations)"),
+            )
+        ),
+        (
             ("scaling",),
             {"minReplicas": 5, "maxReplicas": 2},
             ["spec.scaling.minReplicas", "must not be above maxReplicas"],

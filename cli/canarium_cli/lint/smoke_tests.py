@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from canarium.signals.logged_example import protocol
 from canarium_cli.lint import expressions
 from canarium_cli.manifests.documents import Document, Path
 from canarium_cli.manifests.finding import Finding
@@ -28,7 +29,9 @@ def check(
         yield from expressions.json_schema(
             document, (*path, "expect", "schema"), expected.get("schema")
         )
-        if server is not None and not (
+        if test.get("fromSignature") and server is not None:
+            yield from _example(document, path, test, server)
+        elif server is not None and not (
             test.get("path") or test.get("grpc") or server.get("predictPath")
         ):
             text = "The test has no path, and the runtime no predictPath: set path."
@@ -43,6 +46,19 @@ def check(
             first = names.index(name)
             text = f"Test {first} has the same title: a failure would not identify the test."
             yield document.finding((*root, index, "title"), text, RULE)
+
+
+def _example(
+    document: Document, path: Path, test: Mapping[str, Any], server: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """Yields a path of the runtime that takes no logged input example."""
+    sent = str(test.get("path") or server.get("predictPath") or "")
+    if protocol(sent) is None:
+        text = (
+            f"The logged input example cannot be sent to {sent or 'a runtime without predictPath'}"
+            ": set path to one of V1 (…:predict), V2 (…/infer) or MLflow (/invocations)."
+        )
+        yield document.finding((*path, "fromSignature"), text, RULE)
 
 
 def config_map(

@@ -19,6 +19,13 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "spec.model.format",
         },
         {
+            "rule": "!has(self.rollout) || !has(self.rollout.smokeTests) || "
+            "(has(self.model.uri) && self.model.uri.startsWith('mlflow://')) || "
+            "self.rollout.smokeTests.all(t, !has(t.fromSignature) || !t.fromSignature)",
+            "message": "fromSignature requires spec.model.uri of mlflow: set a body instead",
+            "fieldPath": ".rollout.smokeTests",
+        },
+        {
             "rule": "!has(self.rollout) || !has(self.rollout.steps) || "
             "(has(self.traffic) && (has(self.traffic.gateway) || has(self.traffic.istio))) || "
             "self.rollout.steps.all(s, s.weight > 0)",

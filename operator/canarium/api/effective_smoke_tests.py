@@ -45,6 +45,8 @@ class EffectiveSmokeTest:
     headers: Mapping[str, str] = field(repr=False)
     body: Mapping[str, Any] | None
     body_from: ConfigMapKey | None
+    #: Whether the body is the logged input example, and the response must match the signature.
+    from_signature: bool
     #: Instead of HTTP.
     grpc: EffectiveGrpcHealth | None
     warmup: int
@@ -59,7 +61,7 @@ def effective_smoke_tests(tests: Iterable[SmokeTest] | None) -> tuple[EffectiveS
 
 
 def _test(test: SmokeTest, index: int) -> EffectiveSmokeTest:
-    has_body = test.body is not None or test.body_from is not None
+    has_body = bool(test.body is not None or test.body_from or test.from_signature)
     return EffectiveSmokeTest(
         name=_name(test, index),
         method=test.method or ("POST" if has_body else "GET"),
@@ -69,6 +71,7 @@ def _test(test: SmokeTest, index: int) -> EffectiveSmokeTest:
         headers=test.headers or {},
         body=test.body,
         body_from=test.body_from.config_map if test.body_from else None,
+        from_signature=bool(test.from_signature),
         grpc=EffectiveGrpcHealth(test.grpc.service or "", test.grpc.port) if test.grpc else None,
         warmup=test.warmup or 0,
         timeout=request_timeout(test.timeout),
@@ -81,6 +84,8 @@ def _name(test: SmokeTest, index: int) -> str:
         return test.title
     if test.grpc:
         return f"grpc {test.grpc.service or 'health'}"
+    if test.from_signature and not test.path:
+        return "input example"
     return test.path or f"smokeTests[{index}]"
 
 

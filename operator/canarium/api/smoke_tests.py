@@ -91,6 +91,20 @@ class SmokeTest(Part):
                 "gRPC health supports only maxLatency: the response must be SERVING",
                 ".expect",
             ),
+            (
+                "!has(self.fromSignature) || !self.fromSignature || (!has(self.body) && "
+                "!has(self.bodyFrom) && !has(self.grpc) && !has(self.method))",
+                "fromSignature sends the logged input example: remove body, bodyFrom, method and "
+                "grpc",
+                ".fromSignature",
+            ),
+            (
+                "!has(self.fromSignature) || !self.fromSignature || !has(self.path) || "
+                "self.path.matches('(:predict|/infer|/invocations)$')",
+                "fromSignature requires a path of V1 (…:predict), V2 (…/infer) or MLflow "
+                "(/invocations)",
+                ".path",
+            ),
         )
     )
 
@@ -115,6 +129,12 @@ class SmokeTest(Part):
     )
     body: OpenObject | None = Field(None, description="JSON object to send.")
     body_from: BodySource | None = Field(None, description="Source of the body, instead of body.")
+    from_signature: bool | None = Field(
+        None,
+        description="Send the input example that was logged with an MLflow model, and require an "
+        "answer with the outputs of its signature, at a path of V1 (:predict), V2 (/infer) or "
+        "MLflow (/invocations). Requires spec.model.uri of mlflow. Default: false.",
+    )
     grpc: GrpcHealth | None = Field(None, description="Send a gRPC health request instead of HTTP.")
     warmup: int | None = Field(
         None,

@@ -24,6 +24,7 @@ from canarium.signals.http_client import HttpClient
 from canarium.signals.monitor import SignalMonitor
 from canarium.signals.pod_events import PodEvents
 from canarium.signals.workload_identity import WorkloadIdentity
+from canarium.sources.example_reader import RegistryExamples
 from canarium.sources.gate_jobs import GateJobs
 from canarium.sources.lineage import LineageReader
 from canarium.sources.registries import Registries
@@ -127,6 +128,7 @@ class Engine:
             api, web, partial(analysis_target, self.store), wake, timing, identity, prometheus
         )
         registries = Registries(api, signals.access, timing.clock)
+        signals.examples = RegistryExamples(registries)
         questions = GateClient(signals.authenticator, signals.access, self.store.uid)
         return ExternalFacts(
             signals,

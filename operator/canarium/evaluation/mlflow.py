@@ -15,6 +15,8 @@ from canarium.evaluation.errors import ErrorReason, EvaluationError
 
 #: Maximum number of metrics, datasets, and fields of an input or output.
 METRICS, DATASETS, FIELDS = 20, 8, 20
+#: Maximum number of models of one run.
+MODELS = 8
 #: Maximum characters of a name, and of a digest, a type or an identifier.
 _NAME, _VALUE = 80, 128
 _COMMIT, _CONTEXT = "mlflow.source.git.commit", "mlflow.data.context"
@@ -45,21 +47,19 @@ def run(body: bytes) -> dict[str, Any]:
             omitted[name] = len(every) - most
     if omitted:
         facts["omitted"] = omitted
-    return {"facts": facts, "artifacts": str(info.get("artifact_uri", ""))[:2048]}
+    # Since version 3, models are stored beside the artifacts of their run.
+    outputs = _items(_part(whole, "outputs"), "model_outputs")[:MODELS]
+    return {
+        "facts": facts,
+        "artifacts": str(info.get("artifact_uri", ""))[:2048],
+        "models": [_text(one.get("model_id"), _VALUE) for one in outputs],
+    }
 
 
 def signature(body: bytes) -> dict[str, Any]:
     """Returns the fields of the inputs and outputs from a model's file MLmodel; {} without a
     signature. Raises EvaluationError."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        # A safe loader, which creates nothing but plain values.
-        whole = yaml.load(body, Loader=loader)
-    except (yaml.YAMLError, ValueError) as error:
-        raise EvaluationError(ErrorReason.UNREADABLE, "MLmodel is not valid YAML") from error
-    stored = _part(whole, "signature")
+    stored = _part(model_file(body), "signature")
     sides: dict[str, Any] = {}
     for side in ("inputs", "outputs"):
         text = stored.get(side)
@@ -71,6 +71,19 @@ def signature(body: bytes) -> dict[str, Any]:
             if len(fields) > FIELDS:
                 sides.setdefault("omitted", {})[side] = len(fields) - FIELDS
     return sides
+
+
+def model_file(body: bytes) -> dict[str, Any]:
+    """Returns the content of a file MLmodel. Raises EvaluationError."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        # A safe loader, which creates nothing but plain values.
+        whole = yaml.load(body, Loader=loader)
+    except (yaml.YAMLError, ValueError) as error:
+        raise EvaluationError(ErrorReason.UNREADABLE, "MLmodel is not valid YAML") from error
+    return whole if isinstance(whole, dict) else {}
 
 
 def _dataset(given: dict[str, Any]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from canarium.evaluation import documents, exposition, mlflow, prometheus
+from canarium.evaluation import documents, exposition, logged_examples, mlflow, prometheus
 from canarium.evaluation.errors import ErrorReason, EvaluationError
 
 Header = dict[str, Any]
@@ -150,6 +150,24 @@ def mlflow_signature(header: Header, body: bytes) -> TaskResult:
     return {"signature": mlflow.signature(body)}, ()
 
 
+def mlflow_example(header: Header, body: bytes) -> TaskResult:
+    """Returns path and kind of the input example of an MLflow model, and its signature."""
+    example, signature = logged_examples.described(body)
+    return example, (signature,)
+
+
+def mlflow_request(header: Header, signature: bytes, example: bytes) -> TaskResult:
+    """Returns the input example as the body of a request."""
+    kind, protocol = header["kind"], header["protocol"]
+    return {}, (logged_examples.request(kind, protocol, signature, example),)
+
+
+def mlflow_answer(header: Header, signature: bytes, answer: bytes) -> TaskResult:
+    """Checks an answer against the signature of an MLflow model."""
+    logged_examples.check_answer(header["protocol"], signature, answer)
+    return {}, ()
+
+
 TASKS: dict[str, Callable[..., TaskResult]] = {
     task.__name__: task
     for task in (
@@ -163,6 +181,9 @@ TASKS: dict[str, Callable[..., TaskResult]] = {
         metrics,
         mlflow_run,
         mlflow_signature,
+        mlflow_example,
+        mlflow_request,
+        mlflow_answer,
     )
 }
 
@@ -178,7 +199,7 @@ def libraries(header: Header) -> frozenset[str]:
         names.add("jsonschema")
     if any(selector["labels"] for selector in header.get("selectors") or ()):
         names.add("regex")
-    if header["task"] == "mlflow_signature":
+    if header["task"] in ("mlflow_signature", "mlflow_example"):
         names.add("yaml")
     return frozenset(names)
 

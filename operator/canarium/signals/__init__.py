@@ -3,8 +3,8 @@
 A plan requests what it needs; `monitor` starts and stops the work, and wakes the model when a fact
 is new. `analyzer` measures the checks of an analysis: pods' own metrics (`metrics`, `presets`),
 Prometheus, JSON over HTTP (`json_metric`), adapters (`external_metrics`), replayed requests
-(`replay`). `smoke` runs smoke tests,
-`pod_events` reads the Events of stuck pods. All requests use `http_client` through `access`.
+(`replay`). `smoke` runs smoke tests, with bodies from `smoke_bodies`. `pod_events` reads the Events
+of stuck pods. All requests use `http_client` through `access`.
 
 Invariants:
 

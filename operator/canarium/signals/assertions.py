@@ -49,6 +49,17 @@ async def met(access: NamespaceAccess, expected: EffectiveExpectation, answer: R
         raise Unusable(f"{_field(expected)}: {error}", error.reason) from error
 
 
+async def signed(access: NamespaceAccess, protocol: str, signature: bytes, got: Response) -> None:
+    """Checks that an answer has the outputs of a signature (JSON). Raises Unexpected if not."""
+    try:
+        await access.evaluate("mlflow_answer", signature, got.body, protocol=protocol)
+    except EvaluationError as error:
+        if error.reason in (ErrorReason.UNEXPECTED, ErrorReason.UNREADABLE):
+            text = f"the answer does not match the signature of the model: {error}"
+            raise Unexpected(text) from error
+        raise Unusable(f"fromSignature: {error}", error.reason) from error
+
+
 def _field(expected: EffectiveExpectation) -> str:
     """Returns the field of an expectation that needs an evaluation."""
     if expected.json_schema is None:

@@ -22,15 +22,16 @@ from canarium.core.facts.observed import SmokeReport
 from canarium.evaluation.errors import ErrorReason
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
-from canarium.signals import credentials, smoke
+from canarium.signals import smoke
 from canarium.signals.access import NamespaceAccess, SharedResources
 from canarium.signals.analyzer import AnalysisState, Analyzer
 from canarium.signals.assertions import Unusable, faults
 from canarium.signals.authenticator import Authenticator
-from canarium.signals.credentials import Unavailable
 from canarium.signals.default_prometheus import DefaultPrometheus
 from canarium.signals.http_client import HttpClient
+from canarium.signals.logged_example import ExampleReader
 from canarium.signals.smoke import Failed, Unreached
+from canarium.signals.smoke_bodies import BodyCollector
 from canarium.signals.target import AnalysisTarget
 from canarium.signals.workload_identity import WorkloadIdentity
 from canarium.telemetry import log_context
@@ -81,6 +82,8 @@ class SignalMonitor:
         self.authenticator = Authenticator(api, self._shared.of, self._timing, identity)
         self._analyzer = Analyzer(api, self._shared, self.authenticator, prometheus)
         self._error_log = ErrorLog(log)
+        #: Reads input examples of registries; None: no test can have one.
+        self.examples: ExampleReader | None = None
         self._models: dict[Key, _Watched] = {}
 
     def access(self, namespace: str) -> NamespaceAccess:
@@ -156,14 +159,16 @@ class SignalMonitor:
 
     async def _test(self, key: Key, known: _Watched, revision: str) -> None:
         log_context.about(*key, revision)
+        collector = BodyCollector(self._api, self.examples)
         while True:
+            again = _AGAIN
             try:
                 target = self._target(key)
                 targets = target.targets(revision) if target else ()
                 if target is None or not targets:
                     # The pods lost their readiness: the next plan requests the tests again.
                     return
-                report = await self._tested(key, target, known.tests, revision)
+                report, again = await self._tested(target, known.tests, revision, collector)
                 if report.pod and self._left(key, report.pod):
                     # A test of a pod that was drained meanwhile has no meaning (R25).
                     continue
@@ -177,7 +182,7 @@ class SignalMonitor:
                 self._wake(key, not report.passed and not open_ended)
             if not open_ended:
                 return
-            await self._timing.sleep(_AGAIN)
+            await self._timing.sleep(again)
 
     def _left(self, key: Key, pod: str) -> bool:
         """Returns whether the pod was deleted or is terminating."""
@@ -185,10 +190,15 @@ class SignalMonitor:
         return target is None or pod not in target.standing
 
     async def _tested(
-        self, key: Key, target: AnalysisTarget, tests: tuple[EffectiveSmokeTest, ...], revision: str
-    ) -> SmokeReport:
-        targets = target.targets(revision)
-        web = self._shared.of(key[0])
+        self,
+        target: AnalysisTarget,
+        tests: tuple[EffectiveSmokeTest, ...],
+        revision: str,
+        collector: BodyCollector,
+    ) -> tuple[SmokeReport, float]:
+        """Returns the result, and the seconds until another attempt if it has none."""
+        targets, path = target.targets(revision), target.server(revision).predict_path
+        web = self._shared.of(target.namespace)
         expectations = {
             f"spec.rollout.smokeTests[{index}].expect": test.expect
             for index, test in enumerate(tests)
@@ -197,21 +207,19 @@ class SignalMonitor:
             wrong = await faults(web, expectations)
         except Unusable as error:
             text = str(error)[:1000]
-            return SmokeReport(revision, False, text, unusable=True, reason=_REASONS[error.reason])
-        bodies = {}
-        for index, test in enumerate(tests):
-            if test.body_from:
-                try:
-                    bodies[index] = (
-                        await credentials.text(self._api, key[0], test.body_from)
-                    ).encode()
-                except Unavailable as error:
-                    wrong.append(f"spec.rollout.smokeTests[{index}].bodyFrom: {error}")
-        if wrong:
-            return SmokeReport(revision, False, "; ".join(wrong)[:1000], unusable=True)
-        path = target.server(revision).predict_path
-        outcome = await smoke.run(web, tests, targets, bodies=bodies, predict_path=path)
-        return _report(revision, outcome, len(targets))
+            reason = _REASONS[error.reason]
+            return SmokeReport(revision, False, text, unusable=True, reason=reason), _AGAIN
+        version = target.versions.get(revision)
+        sent = await collector.collect(web, target.namespace, tests, version, path)
+        if wrong or sent.faults:
+            text = "; ".join((*wrong, *sent.faults))[:1000]
+            reason = CheckReason.INVALID_TEST if wrong else sent.reason
+            report = SmokeReport(revision, False, text, unusable=True, reason=reason)
+            return report, sent.again
+        outcome = await smoke.run(
+            web, tests, targets, bodies=sent.bodies, predict_path=path, signature=sent.signature
+        )
+        return _report(revision, outcome, len(targets)), _AGAIN
 
     async def _watch(self, key: Key, known: _Watched, watch: AnalysisRequest) -> None:
         log_context.about(*key, watch.revision)

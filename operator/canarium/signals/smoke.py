@@ -13,9 +13,10 @@ from canarium.api.reasons import ConnectionLoss
 from canarium.evaluation.errors import ErrorReason
 from canarium.signals.access import NamespaceAccess
 from canarium.signals.addresses import authority
-from canarium.signals.assertions import Unexpected, Unusable, met
+from canarium.signals.assertions import Unexpected, Unusable, met, signed
 from canarium.signals.errors import NoAnswer, Unreachable
 from canarium.signals.http_client import Response
+from canarium.signals.logged_example import protocol
 from canarium.signals.redaction import redacted
 
 #: Attempts at a request whose connection is lost before the response begins, and the seconds
@@ -59,18 +60,23 @@ async def run(
     *,
     bodies: Mapping[int, bytes],
     predict_path: str | None,
+    signature: bytes | None = None,
 ) -> Failed | Unreached | None:
     """Sends every test to every target. Returns the first failure, else the first target that
     could not be reached, or None when all passed.
 
-    `bodies` has those from ConfigMaps, by the index of their test.
+    `bodies` has those that are read elsewhere, by the index of their test; `signature` is that of
+    the model (JSON), for tests that have it.
     """
     rows = list(enumerate(tests))
 
     async def one(target: Target) -> Failed | Unreached | None:
         for index, test in rows:
             try:
-                await _passes(web, test, target, bodies.get(index), predict_path)
+                answer = await _passes(web, test, target, bodies.get(index), predict_path)
+                if test.from_signature and signature is not None:
+                    spoken = protocol(test.path or predict_path) or ""
+                    await signed(web, spoken, signature, answer)
             except Unreachable as error:
                 return Unreached(test.name, target.pod, str(error), error.loss)
             except (NoAnswer, Unexpected) as error:
@@ -90,7 +96,7 @@ async def _passes(
     target: Target,
     body: bytes | None,
     predict_path: str | None,
-) -> None:
+) -> Response:
     for _ in range(test.warmup):
         # Warm-up requests load, compile and cache; their results do not count.
         try:
@@ -99,6 +105,7 @@ async def _passes(
             continue
     answer = await _insisted(web, test, target, body, predict_path)
     await met(web, test.expect, answer)
+    return answer
 
 
 async def _insisted(

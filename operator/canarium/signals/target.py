@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from canarium.api.effective_analysis import EffectiveAnalysis
 from canarium.api.effective_metrics import EffectiveMetrics, effective_metrics
 from canarium.core.facts.check_templates import templates_from_json, with_templates
+from canarium.core.facts.training_run import RunRequest
 from canarium.signals.smoke import Target
 
 
@@ -41,6 +42,8 @@ class AnalysisTarget:
     #: Templates on the record of each revision (JSON, see `core.facts.check_templates`).
     templates: dict[str, str] = field(default_factory=dict)
     servers: dict[str, ModelServer] = field(default_factory=dict)
+    #: Versions of an MLflow registry that revisions serve.
+    versions: dict[str, RunRequest] = field(default_factory=dict)
     pods: dict[str, tuple[ServingPod, ...]] = field(default_factory=dict)
     standing: frozenset[str] = frozenset()
 

@@ -5,12 +5,11 @@ References that move (an alias of a registry) are resolved to what cannot move.
 Reading order: `tracking_server` (requests, and what errors mean), `mlflow_alias` (what an alias
 names), `credentials` (of the Secret), `registries` (one answer as a fact), `resolver` (when a
 request is sent), `follower` (when it is sent again); `training_run` (the lineage of a model) and
-`lineage` (when it is read); `web_gates` (the decision of another system, until it answers),
-`gate_jobs` (how the Job of a gate ended).
+`lineage` (when it is read), `model_files` and `example_reader` (its input example); `web_gates`
+(the decision of another system, until it answers), `gate_jobs` (how the Job of a gate ended).
 
 Invariants: a request is only sent for a record that is about to be stored or lacks its lineage, for
-a reference that the model follows, or at a gate that waits, through the client that checks
-addresses, within the share of the model's namespace and with the credentials of that namespace
-alone. A result is a fact;
-nothing is decided here.
+smoke tests that begin, for a reference that the model follows, or at a gate that waits, through the
+client that checks addresses, within the share of the model's namespace and with the credentials of
+that namespace alone. A result is a fact; nothing is decided here.
 """

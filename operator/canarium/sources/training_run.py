@@ -1,8 +1,9 @@
 """Reads the lineage of a model from its MLflow run: commit, datasets, metrics and signature.
 
-At most four requests: the version, where its files are, the run, and the file MLmodel. Answers that
-may be large are reduced in a worker process (R31). What cannot be read is left out, and
-`unavailable` has the reason: lineage never holds up a rollout.
+Four requests: the version, where its files are, the run, and the file MLmodel; for the URI of a
+run also one for each of its models. Answers that may be large are reduced in a worker process
+(R31). What cannot be read is left out, and `unavailable` has the reason: lineage never holds up a
+rollout.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote
 
 from canarium.api.reasons import SpecReason
 from canarium.api.uri import Address
 from canarium.evaluation.errors import ErrorReason, EvaluationError
 from canarium.sources.errors import Unresolved
+from canarium.sources.model_files import content, folder_in_run, served
 from canarium.sources.tracking_server import LONGEST, TrackingServer
 from canarium.untrusted.quoting import quoted
 
 #: Maximum bytes of a document: the record has it as an annotation.
 LARGEST = 16 << 10
-_FILES = "/api/2.0/mlflow-artifacts/artifacts/"
 #: Reasons that another attempt may not meet: a Secret may be created or replaced meanwhile.
 _PASSING = frozenset(
     {
@@ -74,9 +75,9 @@ async def read(server: TrackingServer, address: Address) -> Lineage:
         path = ""
     if run:
         lineage.facts["runId"] = run
-        root = await _run(server, run, lineage)
-        if folder is None and root:
-            folder = f"{root.rstrip('/')}/{unquote(path)}"
+        logged = await _run(server, run, lineage)
+        if folder is None and logged:
+            folder = await _folder(server, logged, unquote(path), lineage)
     if folder:
         await _signature(server, folder, lineage)
     return lineage
@@ -104,8 +105,16 @@ async def _version(
     return run, folder
 
 
-async def _run(server: TrackingServer, run: str, lineage: Lineage) -> str:
-    """Adds what the run has logged; returns the URI of its files, "" if that is unknown."""
+async def _folder(server: TrackingServer, run: dict[str, Any], path: str, lineage: Lineage) -> str:
+    try:
+        return await folder_in_run(server, run, path)
+    except Unresolved as error:
+        lineage.lacks(error.reason, str(error))
+        return ""
+
+
+async def _run(server: TrackingServer, run: str, lineage: Lineage) -> dict[str, Any] | None:
+    """Adds what the run has logged; returns where its files are, None if that is unknown."""
     what = f"run {run}"
     try:
         path = "/api/2.0/mlflow/runs/get"
@@ -117,20 +126,20 @@ async def _run(server: TrackingServer, run: str, lineage: Lineage) -> str:
         lineage.lacks(error.reason, f"{what}: {error}")
     else:
         lineage.facts.update(_quoted(result["facts"]))
-        return str(result["artifacts"])
-    return ""
+        return result
+    return None
 
 
 async def _signature(server: TrackingServer, folder: str, lineage: Lineage) -> None:
     what = "signature (MLmodel)"
-    path = _served(server, folder)
+    path = served(server, folder)
     if path is None:
         text = f"{what}: the tracking server does not serve the files of the model"
         lineage.lacks(SpecReason.SOURCE_NOT_FOUND, text)
         return
     try:
-        body = await server.read(f"{_FILES}{quote(path)}/MLmodel", what)
-        if len(body) > LONGEST:
+        body = await content(server, path, "MLmodel", what, LONGEST)
+        if body is None:
             text = f"{what}: it is larger than {LONGEST >> 10} KiB"
             lineage.lacks(SpecReason.SOURCE_NOT_FOUND, text)
             return
@@ -142,18 +151,6 @@ async def _signature(server: TrackingServer, folder: str, lineage: Lineage) -> N
     else:
         if result["signature"]:
             lineage.facts["signature"] = _quoted(result["signature"])
-
-
-def _served(server: TrackingServer, folder: str) -> str | None:
-    """Returns the path of a folder that the tracking server serves; None for another store."""
-    try:
-        parts = urlsplit(folder)
-    except ValueError:
-        return None
-    if parts.scheme != "mlflow-artifacts" or parts.netloc not in ("", server.host):
-        return None
-    path = unquote(parts.path).strip("/")
-    return None if not path or ".." in path.split("/") else path
 
 
 def _quoted(value: Any) -> Any:

@@ -53,7 +53,7 @@ def usual_request(objects: Objects, revision: str) -> Request | None:
     predict = text(server, "predictPath")
     for test in items(part(objects.model, "spec", "rollout"), "smokeTests"):
         path = text(test, "path") or predict
-        if not path or any(name in test for name in ("grpc", "bodyFrom", "port")):
+        if not path or any(name in test for name in ("grpc", "bodyFrom", "port", "fromSignature")):
             continue
         body = test.get("body")
         sent = None if body is None else body if isinstance(body, str) else json.dumps(body)

@@ -95,6 +95,13 @@ class CheckReason(Reason):
         _ERROR,
         "Fix the assertion.",
     )
+    NO_INPUT_EXAMPLE = (
+        "NoInputExample",
+        "A smoke test sends the input example that was logged with the model, and the registry has "
+        "no example or no signature of it that the operator can read.",
+        "The version waits, without traffic; nothing is rolled back.",
+        "Log the model with `input_example` and `signature`, or give the test a body.",
+    )
     UNEXPECTED = (
         "Unexpected",
         "The answer differs from what was expected.",

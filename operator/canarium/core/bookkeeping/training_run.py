@@ -6,10 +6,9 @@ is incomplete has the reason. Nothing is decided by its content (R30).
 
 from __future__ import annotations
 
-from canarium.api.uri import UriInvalid, parse
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Action, AnnotateRevision
-from canarium.core.facts.training_run import RunRequest
+from canarium.core.facts.training_run import RunRequest, run_request
 
 #: Annotation of a record, without the prefix.
 NOTE = "training-run"
@@ -19,18 +18,9 @@ def wanted(ctx: RolloutContext) -> RunRequest | None:
     """Returns the request for the lineage of the target; None if its record has it, or if its
     model is not from a tracking server."""
     record = ctx.observed.record(ctx.target)
-    model = ctx.spec.get("model") or {}
-    if record is None or record.run_recorded or not model.get("endpoint"):
+    if record is None or record.run_recorded:
         return None
-    uri = record.resolved or record.uri or ""
-    try:
-        address = parse(uri)
-    except UriInvalid:
-        return None
-    if address.scheme != "mlflow" or address.moves:
-        return None
-    secret = (model.get("credentials") or {}).get("secretName")
-    return RunRequest(record.revision, uri, model["endpoint"], secret)
+    return run_request(record, ctx.spec.get("model") or {})
 
 
 def recorded(ctx: RolloutContext) -> list[Action]:

@@ -9,6 +9,7 @@ from canarium.api.decode import UnsupportedResource
 from canarium.api.effective_metrics import effective_metrics
 from canarium.api.server import SERVER_PORT
 from canarium.core.facts.pods import Pod
+from canarium.core.facts.training_run import RunRequest, run_request
 from canarium.engine.cache.children import unpacked
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
@@ -47,10 +48,18 @@ def analysis_target(store: Store, key: Key) -> AnalysisTarget | None:
             for c in store.children(resources.RECORDS, key)
             if c.fact.check_templates
         },
+        versions=_versions(store, key, parent.raw["spec"]),
         servers=_servers(store, key, parent.raw["spec"]),
         pods={revision: tuple(places) for revision, places in pods.items()},
         standing=frozenset(pod.name for pod in everyone if not pod.terminating),
     )
+
+
+def _versions(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, RunRequest]:
+    """Returns what a registry calls the model of each revision."""
+    records = [child.fact for child in store.children(resources.RECORDS, key)]
+    versions = [run_request(record, spec.get("model") or {}) for record in records]
+    return {version.revision: version for version in versions if version}
 
 
 def _servers(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, ModelServer]:

@@ -5,6 +5,7 @@ To write the golden files again: `CANARIUM_GOLDEN=write pytest tests/unit/cli/li
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import sys
@@ -243,3 +244,16 @@ def test_standard_input_that_is_not_text_is_reported(monkeypatch: pytest.MonkeyP
     documents, found = read(["-"])
     assert not documents
     assert [str(x) for x in found] == ["<stdin>:1:1: The file is not UTF-8 text."]
+
+
+def test_logged_example_needs_a_path_that_takes_it(tmp_path: Path) -> None:
+    model = copy.deepcopy(MODEL)
+    source = {"uri": "mlflow://fraud@champion", "endpoint": "http://mlflow", "version": "1"}
+    model["spec"]["model"] = {**source, "format": "huggingface"}
+    model["spec"]["runtime"] = {"name": "vllm"}
+    model["spec"]["rollout"] = {"smokeTests": [{"fromSignature": True}]}
+    (refused,) = findings(tmp_path, model)
+    assert refused["path"] == "spec.rollout.smokeTests[0].fromSignature"
+    assert "cannot be sent to /v1/completions" in refused["message"]
+    model["spec"]["rollout"]["smokeTests"][0]["path"] = "/invocations"
+    assert findings(tmp_path, model) == []

@@ -129,7 +129,12 @@ def test_smoke_tests_that_cannot_run_hold_and_fail_nothing() -> None:
 @rule("R21", "R30")
 @pytest.mark.parametrize(
     "reason",
-    [CheckReason.INVALID_TEST, CheckReason.EVALUATION_LIMIT, CheckReason.ANSWER_TOO_LARGE],
+    [
+        CheckReason.INVALID_TEST,
+        CheckReason.EVALUATION_LIMIT,
+        CheckReason.ANSWER_TOO_LARGE,
+        CheckReason.NO_INPUT_EXAMPLE,
+    ],
 )
 def test_reason_of_an_evaluation_without_a_result_reaches_the_condition(
     reason: CheckReason,
