@@ -17,6 +17,7 @@ from canarium_cli.lint import (
     analysis,
     check_templates,
     expressions,
+    notifications,
     runtimes,
     samples,
     schema,
@@ -90,6 +91,7 @@ def _model(
     yield from faults
     yield from smoke_tests.check(document, server, documents)
     yield from analysis.check_expressions(document, documents)
+    yield from notifications.check(document)
     if spec is None:
         return
     budget = (server or {}).get("startupBudget")

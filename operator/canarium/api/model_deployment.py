@@ -17,6 +17,7 @@ from canarium.api.disruption_budget import DisruptionBudget
 from canarium.api.gates import Gate
 from canarium.api.gateway import GatewayRouting
 from canarium.api.istio import IstioRouting
+from canarium.api.notifications import Notifications
 from canarium.api.pod import PodSettings
 from canarium.api.server import Server
 from canarium.api.smoke_tests import SmokeTest
@@ -342,6 +343,11 @@ class Spec(Part):
         None,
         description="How a new version is rolled out, what it must pass, and when it is rolled "
         "back. Changing it creates no new revision.",
+    )
+    notifications: Notifications | None = Field(
+        None,
+        description="What the sinks of the notifier report about this model, and in which words. "
+        "Changing it creates no new revision.",
     )
     paused: bool | None = Field(None, description="Pauses steps and bake, but never a rollback.")
     restart_token: str | None = Field(

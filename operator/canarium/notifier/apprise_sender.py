@@ -15,6 +15,9 @@ from canarium.core.times import stamp
 from canarium.notifier.notification import Notification
 from canarium.notifier.sender import SecretFiles, SendFailed
 from canarium.notifier.settings import BODY, TITLE, AppriseService, SettingsInvalid, Sink
+from canarium.render.errors import RuntimeInvalid
+from canarium.render.notification_text import model_text
+from canarium.untrusted.quoting import quoted
 
 #: Seconds for a whole delivery; Apprise limits each request.
 _TIMEOUT = 60.0
@@ -49,7 +52,7 @@ class Texts:
     """The templates of a sink. Raises SettingsInvalid for one that cannot be rendered."""
 
     def __init__(self, sink: Sink, cluster: str) -> None:
-        self._cluster = cluster
+        self._cluster, self._model_texts = cluster, sink.model_texts
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
         sample = Notification("namespace", "name", "uid", {}, _SAMPLE)
         self._templates: dict[str, Template] = {}
@@ -59,6 +62,25 @@ class Texts:
                 self.render(field, sample)
             except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
                 raise SettingsInvalid(f"sink {sink.name}: {field}: {error}") from error
+
+    def texts(self, notification: Notification) -> tuple[str, str]:
+        """Returns title and body: of the model where it has any and the sink permits it.
+
+        A template of a model that cannot be rendered is replaced by the sink's, and named below
+        the body. Raises TemplateError.
+        """
+        texts, faults = [], []
+        for field in ("title", "body"):
+            text = None
+            source = getattr(notification.choices, field) if self._model_texts else None
+            if source is not None:
+                try:
+                    text = model_text(field, source, notification.variables(self._cluster))
+                except RuntimeInvalid as error:
+                    faults.append(f"(not used: {quoted(str(error), 300)})")
+            texts.append((self.render(field, notification) if text is None else text)[:_LONGEST])
+        title, body = texts
+        return title, "\n".join((body, *faults))
 
     def render(self, field: str, notification: Notification) -> str:
         """Returns the text of `title` or `body`. Raises TemplateError."""
@@ -81,8 +103,7 @@ class AppriseSender:
             where = f"key {self._url.key} of Secret {self._url.name}"
             raise SendFailed(f"{where} is not a URL of Apprise")
         try:
-            title = self._texts.render("title", notification)
-            body = self._texts.render("body", notification)
+            title, body = self._texts.texts(notification)
         except Exception as error:
             raise SendFailed(f"cannot render the template: {error}", refused=True) from error
         # A newer operator may report a type that is not known here.

@@ -47,7 +47,7 @@ class Deliveries:
 
     def observe(self, model: ModelTransitions) -> None:
         """Queues what the sink has not received of a model."""
-        matching = [n for n in model.notifications() if n.matches(self.sink.match)]
+        matching = [n for n in model.notifications() if n.is_for(self.sink)]
         self.outbox.observe(model.uid, matching)
         lost = self.outbox.overflowed - self._overflowed
         if lost:

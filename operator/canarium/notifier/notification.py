@@ -8,7 +8,29 @@ from typing import Any
 
 from canarium.api.status.transition import Transition
 from canarium.core.times import parse
-from canarium.notifier.settings import Match
+from canarium.notifier.settings import Match, Sink
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoices:
+    """spec.notifications of a model: what it takes from what is permitted; None: everything.
+
+    `title` and `body` are templates of the model.
+    """
+
+    sinks: frozenset[str] | None = None
+    types: frozenset[str] | None = None
+    title: str | None = None
+    body: str | None = None
+
+    def takes(self, sink: Sink, kind: str) -> bool:
+        """Returns whether notifications of the type `kind` are for `sink`."""
+        named = not sink.match.named if self.sinks is None else sink.name in self.sinks
+        # A trace consists of all types.
+        return named and (self.types is None or kind in self.types or sink.traces is not None)
+
+
+_TEMPLATES = ("title", "body")
 
 
 class Labels(dict[str, str]):
@@ -29,14 +51,19 @@ class Notification:
     transition: Transition
     #: Transitions before it that the status still had, oldest first.
     earlier: tuple[Transition, ...] = ()
+    choices: ModelChoices = ModelChoices()
 
     @property
     def id(self) -> str:
         """Identifies it for good: a receiver that has seen it may drop a second delivery."""
         return f"{self.uid}/{self.transition.time}"
 
+    def is_for(self, sink: Sink) -> bool:
+        """Returns whether an administrator permits `sink` to receive it, and its model wants it."""
+        return self.matches(sink.match) and self.choices.takes(sink, self.transition.type)
+
     def matches(self, match: Match) -> bool:
-        """Returns whether a sink with `match` receives it."""
+        """Returns whether a sink with `match` may receive it."""
         return (
             (not match.namespaces or self.namespace in match.namespaces)
             and (not match.types or self.transition.type in match.types)
@@ -65,11 +92,20 @@ class ModelTransitions:
     version: int
     labels: Mapping[str, str] = field(default_factory=dict)
     transitions: tuple[Transition, ...] = ()
+    choices: ModelChoices = ModelChoices()
 
     def notifications(self) -> tuple[Notification, ...]:
         """Returns all transitions in its status, oldest first."""
         return tuple(
-            Notification(self.namespace, self.name, self.uid, self.labels, transition, earlier)
+            Notification(
+                self.namespace,
+                self.name,
+                self.uid,
+                self.labels,
+                transition,
+                earlier,
+                self.choices,
+            )
             for transition, earlier in self._with_earlier()
         )
 
@@ -90,7 +126,23 @@ def project(raw: dict[str, Any]) -> ModelTransitions:
         int(meta["resourceVersion"]),
         meta.get("labels") or {},
         tuple(_readable(listed if isinstance(listed, list) else [])),
+        _choices(raw),
     )
+
+
+def _choices(raw: dict[str, Any]) -> ModelChoices:
+    # The schema has validated it, unless the CRD is older than this process or newer.
+    stated = (raw.get("spec") or {}).get("notifications")
+    stated = stated if isinstance(stated, dict) else {}
+    return ModelChoices(
+        _texts(stated.get("sinks")),
+        _texts(stated.get("types")),
+        *(x if isinstance(x := stated.get(name), str) and x else None for name in _TEMPLATES),
+    )
+
+
+def _texts(listed: Any) -> frozenset[str] | None:
+    return frozenset(map(str, listed)) if isinstance(listed, list) else None
 
 
 def _readable(listed: list[Any]) -> list[Transition]:

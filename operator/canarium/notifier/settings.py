@@ -66,11 +66,15 @@ class AppriseService(Part):
 
 
 class Match(Part):
-    """Which notifications a sink receives; an empty field matches all."""
+    """Which notifications a sink receives; an empty field matches all.
+
+    `named`: only those of models that name the sink in spec.notifications.sinks.
+    """
 
     namespaces: tuple[str, ...] = ()
     labels: Mapping[str, str] = Field(default_factory=dict)
     types: tuple[TransitionType, ...] = ()
+    named: bool = False
 
 
 class Sink(Part):
@@ -84,6 +88,8 @@ class Sink(Part):
     #: Jinja2 templates; only with `apprise`.
     title: str | None = Field(None, max_length=4096)
     body: str | None = Field(None, max_length=16384)
+    #: Whether the templates of a model replace these.
+    model_texts: bool = False
     #: How long a notification is retried.
     retry_for: Duration = "24h"
 
@@ -91,8 +97,8 @@ class Sink(Part):
     def _one_kind(self) -> Self:
         if sum(kind is not None for kind in (self.cloud_events, self.apprise, self.traces)) != 1:
             raise ValueError("set one of cloudEvents, apprise and traces")
-        if not self.apprise and (self.title or self.body):
-            raise ValueError("title and body are for apprise; other sinks have no text")
+        if not self.apprise and (self.title or self.body or self.model_texts):
+            raise ValueError("title, body and modelTexts are for apprise; other sinks have no text")
         if self.traces and self.match.types:
             raise ValueError("match.types is not for traces, which consist of all types")
         return self

@@ -171,15 +171,16 @@ _ENVIRONMENT.filters = {name: _bounded(function) for name, function in _FILTERS.
 _ENVIRONMENT.globals = {}
 
 
-def render(source: str, context: Mapping[str, Any], where: str) -> str:
+def render(source: str, context: Mapping[str, Any], where: str, *, json_leaf: bool = True) -> str:
     """Renders `source` with the values of `context`; `where` is the leaf's path, for errors.
 
     A leaf that is itself JSON (it begins with a brace or bracket) must quote every value with
-    `| tojson`, and the result must be JSON. Raises RuntimeInvalid.
+    `| tojson`, and the result must be JSON; not with `json_leaf=False`. Raises RuntimeInvalid.
     """
     if "{" not in source:
         return source
-    template = _compiled(source, where)
+    is_json = json_leaf and bool(_JSON.match(source))
+    template = _compiled(source, where, is_json)
     try:
         text = template.render(context)
     except UndefinedError as error:
@@ -196,7 +197,7 @@ def render(source: str, context: Mapping[str, Any], where: str) -> str:
     if not text.isascii() and _SURROGATE.search(text):
         message = f"{where}: renders half of a surrogate pair, which no text may contain"
         raise RuntimeInvalid(SpecReason.TEMPLATE_INVALID, message)
-    if _JSON.match(source):
+    if is_json:
         try:
             json.loads(text)
         except ValueError as error:
@@ -242,8 +243,8 @@ def _leaves(node: Any, context: Mapping[str, Any], where: str, whole: _Lengths) 
     return text
 
 
-def _compiled(source: str, where: str) -> Template:
-    compiled = _checked(source)
+def _compiled(source: str, where: str, is_json: bool) -> Template:
+    compiled = _checked(source, is_json)
     if isinstance(compiled, Template):
         return compiled
     reason, text = compiled
@@ -251,13 +252,13 @@ def _compiled(source: str, where: str) -> Template:
 
 
 @lru_cache(_REMEMBERED)
-def _checked(source: str) -> Template | tuple[str, str]:
+def _checked(source: str, is_json: bool) -> Template | tuple[str, str]:
     """Returns the template, or the reason and message why it is invalid; nothing of it has run."""
     if len(source) > LONGEST_SOURCE:
         return SpecReason.TEMPLATE_TOO_LARGE, f"has over {LONGEST_SOURCE} characters"
     try:
         tree = _ENVIRONMENT.parse(source)
-        fault = _fault(tree, embedded=bool(_JSON.match(source)))
+        fault = _fault(tree, embedded=is_json)
         return fault or _ENVIRONMENT.from_string(source)
     except TemplateSyntaxError as error:
         return SpecReason.TEMPLATE_INVALID, f"line {error.lineno}: {error.message}"
