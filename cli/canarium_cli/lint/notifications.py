@@ -14,7 +14,8 @@ RULE = "notification"
 def check(document: Document) -> Iterator[Finding]:
     """Yields templates of a model that cannot be rendered."""
     stated = document.spec.get("notifications")
-    for field in ("title", "body") if isinstance(stated, dict) else ():
+    stated = stated if isinstance(stated, dict) else {}
+    for field in ("title", "body"):
         source = stated.get(field)
         text = fault(field, source) if isinstance(source, str) else None
         if text:

@@ -29,8 +29,8 @@ RULES: dict[str, str] = {
     "bounds": "A value can be within the bounds of a check, and outside of them.",
     "replay": "Recorded requests have a path.",
     "min-samples": "Checks get enough requests for a verdict.",
-    "notification": "The texts of a model for its notifications can be rendered.",
     "check-template": "Templates of checks can be used with their arguments.",
+    "notification": "The texts of a model for its notifications can be rendered.",
 }
 
 

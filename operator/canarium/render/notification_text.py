@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from canarium.api.reasons import FailureReason
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.jinja import render
 
@@ -24,7 +25,7 @@ SAMPLE: Mapping[str, Any] = {
     "revision": "abcd2345",
     "version": "1",
     "weight": 50,
-    "reason": "ServerExited",
+    "reason": FailureReason.SERVER_EXITED.value,
     "message": "The server exited.",
 }
 
@@ -44,7 +45,9 @@ def model_text(field: str, source: str, variables: Mapping[str, Any]) -> str:
 
     Raises RuntimeInvalid.
     """
-    context: dict[str, Any] = {name: "" if value is None else value for name, value in variables.items()}
+    context: dict[str, Any] = {
+        name: "" if value is None else value for name, value in variables.items()
+    }
     context["labels"] = _AnyLabel(context.get("labels") or {})
     return render(source, context, f"spec.notifications.{field}", json_leaf=False)
 

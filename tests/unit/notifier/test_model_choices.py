@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from canarium.api.notifications import Notifications
 from canarium.notifier.apprise_sender import AppriseSender
 from canarium.notifier.notification import ModelChoices, project
 from canarium.notifier.settings import Settings, Sink
+from canarium.render.notification_text import fault
+from fetch.conftest import ROOT
 from unit.notifier.test_senders import SECRET, Server, rolled_back, secrets, server
 
 __all__ = ["server"]
@@ -143,6 +148,15 @@ async def test_worst_text_is_bounded_in_time_and_length(
     message = (await sent(server, tmp_path, {"body": body}, modelTexts=True))["message"]
     assert time.process_time() - began < 2
     assert len(message) <= 16_384 + 400
+
+
+def test_choices_of_the_guide_are_valid() -> None:
+    page = (ROOT / "docs" / "guides" / "notifications.md").read_text()
+    (block,) = [b for b in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "spec:" in b]
+    stated = yaml.safe_load(block)["spec"]["notifications"]
+    Notifications.model_validate(stated)
+    for field in ("title", "body"):
+        assert fault(field, stated[field]) is None
 
 
 def test_model_texts_are_for_services_that_people_read() -> None:
