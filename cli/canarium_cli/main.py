@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "undo": ("commands", "Reverse a promotion while the previous version is still warm."),
     "retry": ("commands", "Try a failed version again."),
     "approve": ("approvals", "Approve the version at the gate that waits."),
+    "rerun": ("rerun", "Run the Job of the gate that waits again."),
     "reject": ("approvals", "Reject the version at the gate that waits, and roll it back."),
     "pause": ("commands", "Pause a rollout; traffic stays where it is."),
     "resume": ("commands", "Let a paused rollout continue."),

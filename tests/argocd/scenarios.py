@@ -25,6 +25,7 @@ ACTIONS = (
     "undo",
     "approve",
     "reject",
+    "rerun",
 )
 NEW_YEAR = 1_767_225_600.0
 #: The token of an earlier command.
@@ -39,6 +40,7 @@ ICONS = {
     "undo": "fa fa-fw fa-undo",
     "approve": "fa fa-fw fa-check-circle",
     "reject": "fa fa-fw fa-times-circle",
+    "rerun": "fa fa-fw fa-redo",
 }
 
 
@@ -194,6 +196,9 @@ ASKING = {
         {"name": "risk", "before": "Weight", "weight": 50, "web": {"url": "https://risk.example"}}
     ]
 }
+TESTING = {
+    "gates": [{"name": "eval", "before": "Weight", "weight": 50, "job": {"image": "eval:1"}}]
+}
 ROLLING = frozenset({"promote-full", "abort", "pause"})
 
 SCENARIOS: dict[str, Scenario] = {
@@ -271,6 +276,9 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     # A system decides, so the rollout is not suspended.
     "progressing_at_web_gate": Scenario(_rollout(20, rollout=ASKING), "Progressing", ROLLING),
+    "progressing_at_job_gate": Scenario(
+        _rollout(20, rollout=TESTING), "Progressing", ROLLING | {"rerun"}
+    ),
     "suspended_at_gate": Scenario(
         _rollout(20, rollout=GATED), "Suspended", ROLLING | {"approve", "reject"}
     ),
@@ -287,6 +295,7 @@ SHOWN = {
     "undo": "baking",
     "approve": "suspended_at_gate",
     "reject": "suspended_at_gate",
+    "rerun": "progressing_at_job_gate",
 }
 
 #: For each action a state in which it can name no revision, and its message then.
@@ -300,6 +309,7 @@ REFUSED = {
     "undo": ("pending_no_status", "no version is promoted"),
     "approve": ("ready", "no gate waits for a decision"),
     "reject": ("ready", "no gate waits for a decision"),
+    "rerun": ("ready", "no gate waits for a Job"),
 }
 
 

@@ -1,6 +1,7 @@
 """Gates: which a person may decide about, the confirmation, and the write of a decision.
 
-The page asks RBAC as the admission policy does, so that it offers only what the API server accepts.
+About a gate with a Job, a person decides only whether the Job is run again. For the others, the
+page asks RBAC as the admission policy does, so that it offers only what the API server accepts.
 The policy decides (R27).
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -27,8 +29,11 @@ from canarium_dashboard.pages.answers import page
 from canarium_dashboard.pages.commands import MANAGER, TOKEN, Offer, line
 from canarium_dashboard.security import Forgery, form
 
-#: What each decision does, for its button.
-LABELS = {"approve": "Approve at gate {}", "reject": "Reject at gate {}"}
+#: What each decision does, for its button, by the kind of the gate.
+LABELS = {
+    GateKind.APPROVAL: {"approve": "Approve at gate {}", "reject": "Reject at gate {}"},
+    GateKind.JOB: {"rerun": "Run the Job of gate {} again"},
+}
 #: Longest comment that the operator keeps whole.
 _LONGEST = 1000
 
@@ -41,13 +46,19 @@ class Decision:
     name: str
     command: str
     gate: str
+    kind: str
     revision: str
     model: Raw
 
     @property
     def label(self) -> str:
         """The text of its button."""
-        return LABELS[self.command].format(self.gate)
+        return _labels(self.kind)[self.command].format(self.gate)
+
+    @property
+    def is_approval(self) -> bool:
+        """Whether the decision has the name of a person and a comment."""
+        return self.kind == GateKind.APPROVAL
 
     def line(self, dashboard: Dashboard, token: str, user: str) -> str:
         """Returns the kubectl line for the decision."""
@@ -66,14 +77,14 @@ async def offers(dashboard: Dashboard, identity: Identity, model: Raw) -> dict[s
         gate: [
             Offer(
                 command,
-                LABELS[command].format(gate),
+                label.format(gate),
                 revision,
                 _line(dashboard, model, command, revision, gate, "TOKEN", user),
             )
-            for command in LABELS
+            for command, label in _labels(kind).items()
         ]
-        for gate in _waiting(model)
-        if await _may(dashboard, identity, namespace, name, gate)
+        for gate, kind in _waiting(model).items()
+        if _labels(kind) and await _may(dashboard, identity, namespace, name, gate, kind)
     }
 
 
@@ -89,7 +100,7 @@ async def confirm(dashboard: Dashboard, request: Request, identity: Identity) ->
         name=decision.name,
         command=decision.command,
         action=f"gates/{decision.gate}/{decision.command}",
-        longest_comment=_LONGEST,
+        longest_comment=_LONGEST if decision.is_approval else 0,
         label=decision.label,
         revision=decision.revision,
         token=token,
@@ -119,11 +130,12 @@ async def give(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         )
     unique = f"{decision.gate}:{token}"
     key, value = annotation_of(decision.command, decision.revision, unique)
-    annotations = {
-        key: value,
-        f"{GROUP}/approval-by": await dashboard.reads.user(identity) or None,
-        f"{GROUP}/approval-comment": comment or None,
-    }
+    annotations: dict[str, str | None] = {key: value}
+    if decision.is_approval:
+        annotations |= {
+            f"{GROUP}/approval-by": await dashboard.reads.user(identity) or None,
+            f"{GROUP}/approval-comment": comment or None,
+        }
     body = {"metadata": {"annotations": annotations}}
     where = paths.model(decision.namespace, decision.name)
     await dashboard.api.patch(identity, where, body, MANAGER)
@@ -138,33 +150,41 @@ async def _requested(dashboard: Dashboard, request: Request, identity: Identity)
     namespace, name, gate, command = (request.path_params[word] for word in words)
     if not dashboard.settings.actions:
         raise ApiFault(403, "Actions are not enabled in this dashboard (--actions).")
-    if command not in LABELS:
+    if not any(command in labels for labels in LABELS.values()):
         raise ApiFault(404, f"There is no decision {command}.")
     model = await dashboard.api.get(identity, paths.model(namespace, name))
     revision = target_of(model)
-    if not revision or gate not in _waiting(model):
-        raise ApiFault(409, f"No approval gate {gate} of the model {name} waits for a decision.")
-    if not await _may(dashboard, identity, namespace, name, gate):
+    kind = _waiting(model).get(gate, "")
+    if not revision or command not in _labels(kind):
+        what = "gate with a Job" if command in LABELS[GateKind.JOB] else "approval gate"
+        raise ApiFault(409, f"No {what} {gate} of the model {name} waits for a decision.")
+    if not await _may(dashboard, identity, namespace, name, gate, kind):
+        verbs = "verbs patch and approve" if kind == GateKind.APPROVAL else "verb patch"
         raise ApiFault(
             403,
             f"You may not decide about gate {gate} of modeldeployment/{name} in {namespace}: that "
-            "requires the verbs patch and approve.",
+            f"requires the {verbs}.",
         )
-    return Decision(namespace, name, command, gate, revision, model)
+    return Decision(namespace, name, command, gate, kind, revision, model)
 
 
-def _waiting(model: Raw) -> list[str]:
-    listed = (g for g in gates(model) if g.kind == GateKind.APPROVAL)
-    return [gate.name for gate in listed if gate.state == GateState.WAITING]
+def _labels(kind: str) -> Mapping[str, str]:
+    return next((labels for known, labels in LABELS.items() if known == kind), {})
+
+
+def _waiting(model: Raw) -> dict[str, str]:
+    """Returns the kinds of the gates that wait, by name."""
+    return {gate.name: gate.kind for gate in gates(model) if gate.state == GateState.WAITING}
 
 
 async def _may(
-    dashboard: Dashboard, identity: Identity, namespace: str, name: str, gate: str
+    dashboard: Dashboard, identity: Identity, namespace: str, name: str, gate: str, kind: str
 ) -> bool:
     """Whether this person may decide about a gate: about all of the model, or about this one."""
     may = dashboard.reads.may
     return await may(identity, "patch", namespace, name) and (
-        await may(identity, "approve", namespace, name)
+        kind == GateKind.JOB
+        or await may(identity, "approve", namespace, name)
         or await may(identity, "approve", namespace, name, subresource=gate)
     )
 
@@ -181,5 +201,7 @@ def _line(
     meta = part(model, "metadata")
     namespace, name = text(meta, "namespace"), text(meta, "name")
     one = line(dashboard, namespace, name, command, revision, f"{gate}:{token}")
+    if command in LABELS[GateKind.JOB]:
+        return one
     by = f"{GROUP}/approval-by={user}" if user else f"{GROUP}/approval-by-"
     return f"{one} {shlex.join([by, f'{GROUP}/approval-comment-'])}"

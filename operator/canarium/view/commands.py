@@ -81,6 +81,7 @@ COMMANDS: dict[str, Command] = {
     "retry": Command("retry", _tries_again),
     "approve": Command("approve", _none),
     "reject": Command("reject", _rejects),
+    "rerun": Command("rerun", _none),
     "pause": Command("pause", _none),
     "resume": Command("resume", _continues),
 }

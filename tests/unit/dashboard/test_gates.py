@@ -148,3 +148,53 @@ async def test_gate_that_does_not_wait_for_a_person_is_not_decided(listed: list[
         answer = await browser.get(APPROVE)
     assert answer.status == 409
     assert "No approval gate risk of the model fraud waits for a decision." in answer.text
+
+
+RERUN = f"{MODEL}/gates/eval/rerun"
+
+
+@rule("R27")
+@pytest.mark.parametrize(
+    ("may_patch", "actions", "offered"),
+    [(True, True, True), (False, True, False), (True, False, False)],
+)
+async def test_job_of_a_gate_that_waits_is_run_again_by_who_may_patch(
+    may_patch: bool, actions: bool, offered: bool
+) -> None:
+    api = waiting(gate("eval", kind="Job"))
+    api.may_patch, api.may_approve = may_patch, None
+    async with browsing(api, actions=actions) as browser:
+        page = (await browser.get(MODEL)).text
+        assert (f'href="{RERUN}"' in page) is offered
+        if not offered:
+            assert (await browser.get(RERUN)).status == 403
+            return
+        assert "Run the Job of gate eval again" in page
+        text = (await browser.get(RERUN)).text
+        assert "approval-by" not in text
+        assert 'name="comment"' not in text
+        fields = await form_of(browser, RERUN)
+        assert (await browser.post(RERUN, fields)).status == 303
+    ((_, body),) = api.writes
+    assert body["metadata"]["annotations"] == {
+        "canarium.dev/rerun": f"4nb6hnp6/eval:{fields['token']}"
+    }
+
+
+@rule("R27")
+@pytest.mark.parametrize(
+    ("listed", "command"),
+    [
+        ([gate("eval", kind="Job", state="Passed")], "rerun"),
+        ([gate("eval")], "rerun"),
+        ([gate("eval", kind="Web")], "rerun"),
+        ([gate("eval", kind="Job")], "approve"),
+    ],
+)
+async def test_gate_of_another_kind_or_with_a_result_is_not_run_again(
+    listed: list[Any], command: str
+) -> None:
+    async with browsing(waiting(*listed), actions=True) as browser:
+        answer = await browser.get(f"{MODEL}/gates/eval/{command}")
+    assert answer.status == 409
+    assert "eval of the model fraud waits for a decision." in answer.text

@@ -186,8 +186,8 @@ class ConditionReason(Reason):
     GATE_JOB_LOST = (
         "GateJobLost",
         "`GatesReady`: the Job of a gate was lost three times before it ended.",
-        "Keeps the weight, and runs no other Job for this revision.",
-        "Annotate `canarium.dev/abort`, then `canarium.dev/retry`.",
+        "Keeps the weight, and runs no other Job for this revision by itself.",
+        "Annotate `canarium.dev/rerun` to run it again, or `canarium.dev/abort`.",
     )
     MODEL_GATE_NOT_FOUND = (
         "ModelGateNotFound",

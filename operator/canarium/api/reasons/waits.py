@@ -63,8 +63,8 @@ class HoldReason(Reason):
         "GateTimedOut",
         "A gate got no result within its `timeout`, and its `onError` is `Hold`.",
         "Keeps the weight, and still accepts a result.",
-        "Decide about an approval gate with `canarium.dev/approve` or `canarium.dev/reject`, or "
-        "roll back with `canarium.dev/abort`.",
+        "Decide about an approval gate with `canarium.dev/approve` or `canarium.dev/reject`, run "
+        "a Job again with `canarium.dev/rerun`, or roll back with `canarium.dev/abort`.",
     )
     PAUSED = (
         "Paused",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canarium.core.context import approvals
+from canarium.core.context import approvals, reruns
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.gates import opened_gates
 from canarium.core.decision.phase_result import PhaseResult
@@ -31,7 +31,7 @@ def gates_recheck(ctx: RolloutContext, result: PhaseResult) -> float | None:
 
 def unrecordable_decisions(ctx: RolloutContext) -> tuple[str, ...]:
     """Returns the commands that must not count yet because the record cannot be written."""
-    return (approvals.APPROVE, approvals.REJECT) if _refused(ctx) else ()
+    return (approvals.APPROVE, approvals.REJECT, reruns.RERUN) if _refused(ctx) else ()
 
 
 def _refused(ctx: RolloutContext) -> bool:

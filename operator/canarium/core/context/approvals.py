@@ -34,7 +34,7 @@ def decision_by(ctx: RolloutContext) -> tuple[str | None, str | None]:
 def is_recorded(ctx: RolloutContext, echo: CommandEcho) -> bool:
     """Returns whether the record has the result of this command, as after a crash before the
     status was written."""
-    gate = _gate(ctx, echo.token)
+    gate = named_gate(ctx, echo.token)
     return (
         gate is not None and gate.opened is not None and gate.opened.token == recorded_token(echo)
     )
@@ -42,11 +42,9 @@ def is_recorded(ctx: RolloutContext, echo: CommandEcho) -> bool:
 
 def why_not(ctx: RolloutContext, token: str) -> str | None:
     """Returns why a decision cannot count now; None when it can."""
-    gate = _gate(ctx, token)
+    gate = named_gate(ctx, token)
     if gate is None:
-        names = ", ".join(gate.name for gate in gates_of(ctx))
-        listed = f"Its gates: {names}" if names else "It has no gates"
-        return f"the revision has no gate {gate_of(token)}. {listed}"
+        return no_gate(ctx, token)
     if not gate.is_approval:
         return f"no person decides about gate {gate.name}, whose kind is {gate.settings.kind}"
     if gate.opened is None:
@@ -73,5 +71,13 @@ def _quoted(annotated: str | None, longest: int) -> str | None:
     return quoted(annotated, longest) if annotated else None
 
 
-def _gate(ctx: RolloutContext, token: str) -> Gate | None:
+def no_gate(ctx: RolloutContext, token: str) -> str:
+    """Returns that the gate of a command does not exist, and which gates there are."""
+    names = ", ".join(gate.name for gate in gates_of(ctx))
+    listed = f"Its gates: {names}" if names else "It has no gates"
+    return f"the revision has no gate {gate_of(token)}. {listed}"
+
+
+def named_gate(ctx: RolloutContext, token: str) -> Gate | None:
+    """Returns the gate that a command is about; None if there is none of that name."""
     return next((gate for gate in gates_of(ctx) if gate.name == gate_of(token)), None)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from canarium.api.states import CommandOutcome
 from canarium.api.status import CommandEcho
-from canarium.core.context import approvals
+from canarium.core.context import approvals, reruns
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.gates import gates_of
 from canarium.core.context.position import is_at_pause
@@ -106,7 +106,7 @@ def _resume(ctx: RolloutContext) -> str | None:
 
 
 def _decision(ctx: RolloutContext) -> str | None:
-    return None  # `approvals.why_not` decides: it depends on the gate that the command names.
+    return None  # `_GATE_COMMANDS` decides: it depends on the gate that the command names.
 
 
 #: By precedence: of several commands at the same time only the first acts.
@@ -115,6 +115,7 @@ COMMANDS: dict[str, Command] = {
     "undo": Command("the promotion is undone", _undo),
     approvals.REJECT: Command("the gate fails the version, which is rolled back", _decision),
     approvals.APPROVE: Command("the gate passes", _decision),
+    reruns.RERUN: Command("the Job of the gate is run again", _decision),
     "pause": Command("steps and bake are paused until resume", _pause),
     "resume": Command("steps and bake continue", _resume),
     "retry": Command("the revision is rendered again and retried", _retry),
@@ -122,6 +123,12 @@ COMMANDS: dict[str, Command] = {
     "promote": Command("the current pause ends", _promote),
 }
 
+#: Commands about one gate, which their token names → why they cannot act now.
+_GATE_COMMANDS: dict[str, Callable[[RolloutContext, str], str | None]] = {
+    approvals.APPROVE: approvals.why_not,
+    approvals.REJECT: approvals.why_not,
+    reruns.RERUN: reruns.why_not,
+}
 #: Annotations of the model with a meaning, without the group.
 ANNOTATIONS = frozenset({*COMMANDS, RESOLVE_ANNOTATION, approvals.BY, approvals.COMMENT})
 
@@ -192,11 +199,11 @@ def _evaluate(
     done = echo(True, command.done, revision, token)
     # A command that acted before a crash is accepted although the status does not list it.
     acted = _is_stored_retry(ctx, name, token) or ctx.has_acted(done)
-    decides = name in (approvals.APPROVE, approvals.REJECT)
-    acted = acted or (decides and approvals.is_recorded(ctx, done))
+    of_gate = _GATE_COMMANDS.get(name)
+    acted = acted or (of_gate is not None and approvals.is_recorded(ctx, done))
     if acted:
         return done
-    why = approvals.why_not(ctx, token) if decides else command.why_not(ctx)
+    why = of_gate(ctx, token) if of_gate else command.why_not(ctx)
     return done if why is None else echo(False, why, revision, token)
 
 

@@ -7,6 +7,8 @@ and the UID of its Job once that was created. So a restart repeats nothing:
   meets the first.
 - A UID and no Job of it, or one that was stopped without a result: the attempt is lost. The next
   one is recorded before its Job is created; after the last one the gate waits without a Job.
+- A person orders another run: the next attempt is recorded with the token of the command, and the
+  Job that still runs is deleted.
 - A Job that has ended by itself: its pod has the exit code and the termination message.
 """
 
@@ -20,8 +22,12 @@ from enum import StrEnum
 from canarium.api.states import JobState
 from canarium.core.facts.revision import short_name
 
-#: Maximum number of Jobs for one revision and gate.
+#: Maximum number of Jobs for one revision and gate, and again for each order to run it again.
 ATTEMPTS = 3
+#: Maximum number of an attempt, because the name of its Job has two digits, and of the last one
+#: after which another run may be ordered.
+MOST_ATTEMPTS = 99
+LAST_RERUN = MOST_ATTEMPTS - ATTEMPTS
 #: Seconds from the start of a gate until its Job: the Services that the Job asks are made at the
 #: start, and each node forwards their connections only once its proxy has seen them, by default
 #: within a second.

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from canarium.api.states import GateState
-from canarium.core.facts.gate_jobs import ATTEMPTS
+from canarium.core.facts.gate_jobs import MOST_ATTEMPTS
 from canarium.core.times import parse, stamp
 
 #: Maximum number of gates on a record.
@@ -50,6 +50,8 @@ class OpenedGate:
     job: str | None = None
     attempt: int | None = None
     uid: str | None = None
+    #: Number of the first attempt since the Job was last ordered to run again; None: never.
+    first_attempt: int | None = None
     #: How the Job ended, and the results that it wrote (JSON).
     exit_code: int | None = None
     results: str | None = None
@@ -108,7 +110,8 @@ def _gate(entry: Mapping[str, Any]) -> OpenedGate | None:
         comment=text("comment", 1100),
         token=text("token"),
         job=text("job", LONGEST_JOB),
-        attempt=number("attempt", ATTEMPTS),
+        attempt=number("attempt", MOST_ATTEMPTS),
+        first_attempt=number("first_attempt", MOST_ATTEMPTS),
         uid=text("uid"),
         exit_code=number("exit_code", 255),
         results=text("results", 5000),

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 from canarium.api.reasons import ConditionReason
 from canarium.api.states import GateState, JobState
+from canarium.core.context.approvals import recorded_token
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.gates import Gate
+from canarium.core.context.reruns import RERUN, ordered
 from canarium.core.facts.gate_jobs import (
     ATTEMPTS,
     GateJob,
@@ -37,11 +39,13 @@ class Attempt:
     job: GateJob | None
     report: JobReport | None
     is_lost: bool
+    #: Its number among those that follow each other without an order.
+    in_row: int
 
     @property
     def is_last(self) -> bool:
-        """Whether no other Job follows it."""
-        return self.number >= ATTEMPTS
+        """Whether no other Job follows it by itself."""
+        return self.in_row >= ATTEMPTS
 
 
 def job_of(ctx: RolloutContext, gate: Gate) -> str | None:
@@ -73,7 +77,8 @@ def attempt_of(ctx: RolloutContext, one: OpenedGate) -> Attempt | None:
     stopped = job is not None and (job.terminating or job.state == JobState.LOST)
     other = one.uid is not None and (job is None or job.uid != one.uid)
     lost = stopped or other or (report is not None and report.outcome is JobOutcome.LOST)
-    return Attempt(name, one.attempt, None if lost else job, report, lost)
+    in_row = one.attempt - (one.first_attempt or 1) + 1
+    return Attempt(name, one.attempt, None if lost else job, report, lost, in_row)
 
 
 def request_for(job: GateJob) -> JobRequest:
@@ -87,6 +92,19 @@ def after_job(ctx: RolloutContext, gate: Gate, one: OpenedGate) -> OpenedGate | 
     if ctx.quarantined or ctx.observed.refused(f"ControllerRevision {ctx.name}-{ctx.target}"):
         return None
     attempt = attempt_of(ctx, one)
+    order = ordered(ctx, gate.name)
+    if attempt and order and one.token != recorded_token(order):
+        number = attempt.number + 1
+        return replace(
+            one,
+            # A person ordered it, so it is the Job as it is defined now.
+            job=job_of(ctx, gate) or one.job,
+            attempt=number,
+            first_attempt=number,
+            uid=None,
+            since=stamp(ctx.now),
+            token=recorded_token(order),
+        )
     if attempt is None:
         job = job_of(ctx, gate)
         return replace(one, job=job, attempt=1) if job else None
@@ -146,7 +164,7 @@ def job_so_far(ctx: RolloutContext, gate: Gate) -> str:
     attempt = attempt_of(ctx, gate.opened) if gate.opened else None
     if attempt is None or attempt.is_lost:
         return "Its Job is about to be created"
-    number = f" (attempt {attempt.number} of {ATTEMPTS})" if attempt.number > 1 else ""
+    number = f" (attempt {attempt.in_row} of {ATTEMPTS})" if attempt.in_row > 1 else ""
     if attempt.job is None:
         return f"job/{attempt.name} is about to be created{number}"
     if attempt.job.state == JobState.RUNNING:
@@ -154,19 +172,25 @@ def job_so_far(ctx: RolloutContext, gate: Gate) -> str:
     return f"The result of job/{attempt.name} is being read{number}"
 
 
-def job_text(ctx: RolloutContext, gate: Gate) -> str:
-    """Returns how far the Job of a gate that waits is, and what a user can do about it."""
+def job_text(ctx: RolloutContext, gate: Gate, *, is_late: bool = False) -> str:
+    """Returns how far the Job of a gate that waits is, and what a user can do about it, also where
+    its timeout has passed (`is_late`)."""
     fault = trouble(ctx, gate)
     if not gate.is_configured and (gate.opened is None or gate.opened.job is None):
         command = "undo" if ctx.target == ctx.stable else "abort"
         advice = command_advice(command, ctx.target, "To end the rollout")
         return f"Nothing runs without it: add it to the spec again, as a job. {advice}"
+    again = rerun_advice(ctx, gate)
     if fault is None:
-        return job_so_far(ctx, gate)
+        return f"{job_so_far(ctx, gate)}. {again}" if is_late else job_so_far(ctx, gate)
     reason, text = fault
     if reason == ConditionReason.GATE_JOB_LOST:
         command = "undo" if ctx.target == ctx.stable else "abort"
-        return (
-            f"It has no result: {text}. {command_advice(command, ctx.target, 'To end the rollout')}"
-        )
+        end = command_advice(command, ctx.target, "To end the rollout")
+        return f"It has no result: {text}. {again}. {end}"
     return f"Its Job cannot run now: {text}. The operator continues when it can"
+
+
+def rerun_advice(ctx: RolloutContext, gate: Gate) -> str:
+    """Returns how a person has the Job of a gate run again."""
+    return f"To run it again, annotate canarium.dev/{RERUN}={ctx.target}/{gate.name}:<token>"

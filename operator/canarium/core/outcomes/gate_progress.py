@@ -67,10 +67,10 @@ def answer_so_far(ctx: RolloutContext, gate: Gate) -> str | None:
     return answer.text if answer and answer.state is AnswerState.MISSING else None
 
 
-def progress_text(ctx: RolloutContext, gate: Gate) -> str:
+def progress_text(ctx: RolloutContext, gate: Gate, *, is_late: bool = False) -> str:
     """Returns how far the request or the Job of a waiting gate is, and what a user can do."""
     if gate.is_job:
-        return job_text(ctx, gate)
+        return job_text(ctx, gate, is_late=is_late)
     if not gate.is_configured:
         command = "undo" if ctx.target == ctx.stable else "abort"
         return (

@@ -68,7 +68,9 @@ def at_gates(
         meanwhile,
         gate.settings.message,
         _deadline(gate, until, is_late=is_late),
-        approval_advice(ctx, gate) if gate.is_approval else progress_text(ctx, gate),
+        approval_advice(ctx, gate)
+        if gate.is_approval
+        else progress_text(ctx, gate, is_late=is_late),
         f"After that, {then}" if not is_late else "",
         until=None if is_late else until,
         threshold="command approve" if gate.is_approval else "a positive result",

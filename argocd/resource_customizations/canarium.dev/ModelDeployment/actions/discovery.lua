@@ -28,6 +28,12 @@ for _, one in ipairs(status.gates or {}) do
     gate = one.name
   end
 end
+local job = nil
+for _, one in ipairs(status.gates or {}) do
+  if job == nil and one.kind == "Job" and one.state == "Waiting" then
+    job = one.name
+  end
+end
 local undecided = seen and failure == nil and gate ~= nil
 
 local actions = {}
@@ -75,5 +81,10 @@ actions["reject"] = {
   ["disabled"] = not undecided,
   ["displayName"] = "Reject" .. (gate ~= nil and " at gate " .. gate or ""),
   ["iconClass"] = "fa fa-fw fa-times-circle"
+}
+actions["rerun"] = {
+  ["disabled"] = not (seen and failure == nil and job ~= nil),
+  ["displayName"] = "Run the Job again" .. (job ~= nil and " of gate " .. job or ""),
+  ["iconClass"] = "fa fa-fw fa-redo"
 }
 return actions
