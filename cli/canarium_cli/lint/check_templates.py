@@ -11,7 +11,12 @@ from canarium.api.check_template import CLUSTER, NAMESPACED
 from canarium.api.effective_analysis import EffectiveAnalysis, TemplateReference
 from canarium.api.effective_spec import EffectiveSpec
 from canarium.api.template_arguments import Fault, TemplateFault, expand
-from canarium.core.facts.check_templates import ExpandedTemplate, overlap, with_templates
+from canarium.core.facts.check_templates import (
+    ExpandedTemplate,
+    overlap,
+    size_fault,
+    with_templates,
+)
 from canarium_cli.lint import analysis
 from canarium_cli.lint.runtimes import namespace_of
 from canarium_cli.manifests.documents import Document, Path, text_of
@@ -129,6 +134,8 @@ def _named(
 def _expanded(
     title: str, template: Document, arguments: dict[str, str]
 ) -> tuple[Check, ...] | Fault:
+    if fault := size_fault(title, template.spec):
+        return fault
     try:
         return expand(title, template.spec, arguments)
     except TemplateFault as error:

@@ -127,5 +127,7 @@ def _cells(check: Check, evaluations: Evaluations) -> list[Span | str]:
         sparkline([one.value for one in evaluations[check.name].values()], check.threshold) or "-",
         value(check.stable),
         "-" if check.samples is None else str(check.samples),
-        check.reason + (f": {check.message}" if check.message else ""),
+        check.reason
+        + (f": {check.message}" if check.message else "")
+        + (f" ({check.template})" if check.template else ""),
     ]

@@ -73,6 +73,7 @@ def checks(model: Raw) -> tuple[Check, ...]:
             samples=number(c, "samples") if "samples" in c else None,
             time=text(c, "time"),
             evaluations=tuple(_evaluation(e) for e in items(c, "evaluations")),
+            template=text(c, "template"),
         )
         for c in items(part(model, "status", "analysis"), "checks")
     )

@@ -137,6 +137,8 @@ class Check:
     samples: int | None = None
     time: str = ""
     evaluations: tuple[Evaluation, ...] = ()
+    #: The template that it is from, such as CheckTemplate/slo; empty for one of the spec itself.
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,11 @@ class CheckStatus(StatusPart):
     """The verdict of one check, with the values of the evaluation that changed it."""
 
     name: str = Field(description="Name of the check.")
+    template: str | None = Field(
+        None,
+        description="The template that the check is from, such as CheckTemplate/slo. Absent for a "
+        "check of the spec itself.",
+    )
     verdict: Literal["Pass", "Fail", "Insufficient"] = Field(description="Verdict of the check.")
     reason: str = Field(description="Reason for it, in CamelCase.")
     message: str = Field("", description="Explanation for people.")

@@ -35,6 +35,7 @@ LONGEST = 65_536
 #: Characters of the spec of a template. Records bound what it may expand to, and a decision must
 #: not take long to find that out.
 LONGEST_SPEC = 131_072
+_TOO_LONG = f"is longer than {LONGEST_SPEC >> 10} KiB"
 _FIELD = "spec.rollout.analysis"
 
 
@@ -53,13 +54,23 @@ class CheckTemplate:
 
 def check_template(kind: str, name: str, spec: Mapping[str, Any]) -> CheckTemplate:
     """Returns a template with this raw `spec`, if that is not too long to be expanded."""
-    # What people read, such as a description, judges nothing.
-    judging = {key: spec[key] for key in ("args", "checks") if key in spec}
-    text = json.dumps(judging, sort_keys=True, separators=(",", ":"))
+    text = _judging(spec)
     if len(text) > LONGEST_SPEC:
-        too_long = f"is longer than {LONGEST_SPEC >> 10} KiB"
-        return CheckTemplate(kind, name, "", (ConditionReason.INVALID_CHECK_TEMPLATE, too_long))
+        return CheckTemplate(kind, name, "", (ConditionReason.INVALID_CHECK_TEMPLATE, _TOO_LONG))
     return CheckTemplate(kind, name, text)
+
+
+def size_fault(title: str, spec: Mapping[str, Any]) -> Fault | None:
+    """Returns that the template `title` is too long to be expanded; None if it is not."""
+    if len(_judging(spec)) <= LONGEST_SPEC:
+        return None
+    return Fault(ConditionReason.INVALID_CHECK_TEMPLATE, "", f"{title} {_TOO_LONG}")
+
+
+def _judging(spec: Mapping[str, Any]) -> str:
+    """Returns what judges; what people read, such as a description, does not."""
+    judging = {key: spec[key] for key in ("args", "checks") if key in spec}
+    return json.dumps(judging, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,8 @@ def expanded_from(
     reference: TemplateReference, spec: Mapping[str, Any]
 ) -> ExpandedTemplate | Fault:
     """Returns the checks of a template with this raw `spec`, or why it has none."""
+    if fault := size_fault(reference.title, spec):
+        return fault
     try:
         return ExpandedTemplate(reference, expand(reference.title, spec, dict(reference.args)))
     except TemplateFault as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canarium.api.effective_analysis import TemplateReference
 from canarium.api.reasons import (
     CheckReason,
     ConditionReason,
@@ -185,7 +186,10 @@ def analysis_status(ctx: RolloutContext, *, running: bool) -> AnalysisStatus | N
     new = AnalysisStatus(
         revision=evidence.revision,
         start_time=stamp(evidence.since),
-        checks=tuple(_check(finding, evidence.at) for finding in evidence.findings),
+        checks=tuple(
+            _check(finding, evidence.at, template_of(ctx, finding.check))
+            for finding in evidence.findings
+        ),
     )
     same = old and (old.revision, old.start_time) == (new.revision, new.start_time)
     return old if same and old and _verdicts(old) == _verdicts(new) else new
@@ -236,9 +240,10 @@ def _short(value: float | None) -> float | None:
     return float(f"{value:.6g}") if value is not None else None
 
 
-def _check(finding: Finding, at: float) -> CheckStatus:
+def _check(finding: Finding, at: float, template: TemplateReference | None) -> CheckStatus:
     return CheckStatus(
         name=finding.check,
+        template=template.title if template else None,
         verdict=finding.verdict.value,
         reason=finding.reason,
         message=finding.message,
@@ -287,7 +292,19 @@ def spec_fault(ctx: RolloutContext, analysis: AnalysisStatus | None) -> tuple[st
 
 def _field(ctx: RolloutContext, check: str) -> str:
     """Returns where the spec has a check: as its own, or as one of a template."""
-    for one in ctx.template_checks.templates:
-        if any(each.name == check for each in one.checks):
-            return f"spec.rollout.analysis.templates[{one.reference.name}]: check {check}"
+    template = template_of(ctx, check)
+    if template:
+        return f"spec.rollout.analysis.templates[{template.name}]: check {check}"
     return f"spec.rollout.analysis.checks[{check}]"
+
+
+def template_of(ctx: RolloutContext, check: str) -> TemplateReference | None:
+    """Returns the template that a check is from; None for one of the spec itself, which counts
+    where both have the name."""
+    analysis = ctx.settings.analysis
+    if analysis and any(own.name == check for own in analysis.checks):
+        return None
+    templates = ctx.template_checks.templates
+    return next(
+        (one.reference for one in templates if any(each.name == check for each in one.checks)), None
+    )

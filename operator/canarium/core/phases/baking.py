@@ -67,6 +67,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
             HoldReason.BAKE,
             has,
             f"{warm} until {spoken(end)}",
+            _unjudged(ctx),
             until=end,
             threshold=length(ctx.settings.bake_time),
         )
@@ -78,6 +79,18 @@ def baking(ctx: RolloutContext) -> PhaseResult:
         moves += delete_revisions(ctx, (ctx.previous or "",))
     over = base.with_revisions(ctx.stable).in_phase(Phase.READY).recheck_only_in(None)
     return over.also(*moves).say(has)
+
+
+def _unjudged(ctx: RolloutContext) -> str:
+    """Returns which checks are missing in the bake; empty while none are.
+
+    As a bake needs no pass, it does not wait for them (R15): the previous version would stay warm
+    until a user corrects the spec of one that serves well.
+    """
+    judging, missing = ctx.settings.analysis, ctx.template_checks.missing
+    if missing is None or judging is None or not judging.during_bake:
+        return ""
+    return f"The bake is not judged by all checks, and ends without them: {missing[1]}"
 
 
 def _interrupted(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:

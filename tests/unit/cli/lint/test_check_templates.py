@@ -11,6 +11,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from canarium.api.effective_analysis import TemplateReference
+from canarium.api.template_arguments import Fault
+from canarium.core.facts.check_templates import expanded_from
 from canarium_cli.main import cli
 from cli.lint.cases import MODEL
 from cli.lint.test_lint import findings
@@ -202,3 +205,32 @@ def test_plan_lists_the_checks_of_templates() -> None:
     output = run_plan("-f", "-", stdin=alone).output
     assert "Judged by CheckTemplate/slo, which is not in the file" in " ".join(output.split())
     assert json.loads(run_plan("-f", "-", "-o", "json", stdin=alone).output)
+
+
+def long_template() -> dict[str, Any]:
+    """A template that the schema admits, and the operator does not expand."""
+    web = {"url": "http://checks", "path": "$.value", "body": "x" * 14_000}
+    checks = [{"name": f"c{number}", "web": web, "max": "1"} for number in range(10)]
+    return template(args=[], checks=checks)
+
+
+@pytest.mark.rule("R21")
+def test_template_that_is_longer_than_the_operator_expands_is_found(tmp_path: Path) -> None:
+    found = findings(tmp_path, long_template(), model({"name": "slo"}))
+    text = "CheckTemplate/slo is longer than 128 KiB."
+    assert [(one["path"], one["message"]) for one in found] == [
+        ("spec", text),
+        (f"{USES}[0]", text),
+    ]
+
+
+def test_plan_reports_a_template_that_is_longer_than_the_operator_expands() -> None:
+    fault = "CheckTemplate/slo is longer than 128 KiB"
+    text = yaml.safe_dump_all([long_template(), model({"name": "slo"})])
+    done = run_plan("-f", "-", stdin=text)
+    assert done.exit_code == 2
+    assert f"{USES}[0]: {fault}" in done.output
+    # One of the cluster is not linted.
+    in_cluster = expanded_from(TemplateReference("CheckTemplate", "slo"), long_template()["spec"])
+    assert isinstance(in_cluster, Fault)
+    assert in_cluster.text == fault

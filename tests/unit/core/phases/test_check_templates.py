@@ -511,3 +511,51 @@ def counted(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[str
 
     monkeypatch.setattr(module, name, counting)
     return calls
+
+
+@rule("R17")
+def test_status_names_the_template_of_each_check() -> None:
+    own = [{"name": "latency", "metric": "LatencyP99", "max": "1s"}]
+    cluster = rolling(checks=own, seconds=15)
+    seen(cluster, Verdict.PASS)
+    assert cluster.status.analysis
+    (errors,) = cluster.status.analysis.checks
+    assert (errors.name, errors.template) == ("errors", "CheckTemplate/slo")
+    cluster.spec = judged("2", checks=[{"name": "errors", "metric": "ErrorRate", "max": "1%"}])
+    cluster.run(1)
+    seen(cluster, Verdict.FAIL)
+    assert cluster.status.analysis
+    assert cluster.status.analysis.checks[0].template is None
+
+
+@rule("R15", "R17", "R29")
+@MAKES
+def test_template_that_is_missing_since_the_bake_is_reported_and_holds_no_bake(make: Any) -> None:
+    cluster = rolling(make=make)
+    for _ in range(2):
+        cluster.run(15)
+        seen(cluster, Verdict.PASS)
+    cluster.run(10)
+    assert cluster.status.phase == "Baking"
+    assert "judged by all checks" not in cluster.status.message
+    cluster.spec = judged("2", USE, {"name": "later"}, make=make)
+    cluster.run(2)
+    text = "spec.rollout.analysis.templates[later]: CheckTemplate/later does not exist"
+    assert "The bake is not judged by all checks, and ends without them" in cluster.status.message
+    assert text in cluster.status.message
+    assert condition(cluster, "AnalysisReady")[:2] == ("False", "CheckTemplateNotFound")
+    assert cluster.run(120).status.phase == "Ready"
+    assert set(cluster.serving()) == {"2"}
+
+
+@rule("R17")
+def test_what_is_recorded_still_judges_a_bake_with_a_missing_template() -> None:
+    cluster = rolling()
+    for _ in range(2):
+        cluster.run(15)
+        seen(cluster, Verdict.PASS)
+    cluster.run(10)
+    cluster.spec = judged("2", USE, {"name": "later"})
+    cluster.run(2)
+    seen(cluster, Verdict.FAIL)
+    assert set(cluster.run(10).serving()) == {"1"}
