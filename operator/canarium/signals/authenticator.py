@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from canarium.api.authentication import Authentication, OAuth2, SecretHeader, SigV4
+from canarium.core.evidence.faulty_object import FaultyObject, ObjectProblem
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.signals import credentials, oauth2
@@ -142,7 +143,8 @@ def with_login(plain: Endpoint, secret: Secret) -> Endpoint:
         return replace(plain, headers=headers, secrets=(password, pair))
     if CA not in secret:
         text = f"Secret {secret.name}: needs token, username and password, or ca.crt"
-        raise Unavailable(text)
+        faulty = FaultyObject("Secret", secret.name, "", ObjectProblem.MISSING_KEY)
+        raise Unavailable(text, faulty=faulty)
     return plain
 
 

@@ -75,7 +75,7 @@ class CheckSources:
             if check.replay:
                 return await self._replay(target, request, check.replay, check.timeout)
         except Unavailable as error:
-            return Missing(str(error), error=True, reason=error.reason)
+            return Missing(str(error), error=True, reason=error.reason, faulty=error.faulty)
         except BadTemplate as error:
             return Missing(str(error), error=True, reason=CheckReason.INVALID_QUERY)
         measure = measure_for(check, target.server(revision))

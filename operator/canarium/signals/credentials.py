@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from canarium.api.reasons import CheckReason
 from canarium.api.smoke_tests import ConfigMapKey
+from canarium.core.evidence.faulty_object import FaultyObject, ObjectProblem
 from canarium.kube import resources
 from canarium.kube.client import Api
 from canarium.kube.errors import ApiError
@@ -24,8 +25,15 @@ class Unavailable(Exception):
 
     reason = CheckReason.INVALID_CREDENTIALS
 
-    def __init__(self, text: str, reason: CheckReason | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        reason: CheckReason | None = None,
+        *,
+        faulty: FaultyObject | None = None,
+    ) -> None:
         super().__init__(text)
+        self.faulty = faulty
         if reason is not None:
             self.reason = reason
 
@@ -49,21 +57,25 @@ class Secret:
     def text(self, key: str) -> str:
         """Returns the value of `key`. Raises Unavailable if it is missing or not text."""
         if key not in self.data:
-            raise Unavailable(f"Secret {self.name} has no key {key}")
+            text = f"Secret {self.name} has no key {key}"
+            raise Unavailable(text, faulty=self._faulty(key, ObjectProblem.MISSING_KEY))
         try:
             return base64.b64decode(self.data[key]).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
-            raise Unavailable(f"Secret {self.name}: the value of {key} is not text") from error
+            faulty = self._faulty(key, ObjectProblem.NOT_TEXT)
+            text = f"Secret {self.name}: the value of {key} is not text"
+            raise Unavailable(text, faulty=faulty) from error
 
     def line(self, key: str) -> str:
         """Returns the value of `key` without surrounding space. Raises Unavailable if a header
         cannot contain it."""
         value = self.text(key).strip()
         if not value:
-            raise Unavailable(f"Secret {self.name}: the value of {key} is empty")
+            text = f"Secret {self.name}: the value of {key} is empty"
+            raise Unavailable(text, faulty=self._faulty(key, ObjectProblem.EMPTY))
         if not value.isprintable() or not value.isascii():
             text = f"Secret {self.name}: the value of {key} is not one line of printable characters"
-            raise Unavailable(text)
+            raise Unavailable(text, faulty=self._faulty(key, ObjectProblem.NOT_ONE_LINE))
         return value
 
     def tls(self, *, system: bool = False) -> ssl.SSLContext | None:
@@ -72,7 +84,8 @@ class Secret:
         if CA not in self.data:
             return None
         if len(self.data[CA]) > _LONGEST_CA:
-            raise Unavailable(f"Secret {self.name}: {CA} has more than {_LONGEST_CA >> 10} KiB")
+            text = f"Secret {self.name}: {CA} has more than {_LONGEST_CA >> 10} KiB"
+            raise Unavailable(text, faulty=self._faulty(CA, ObjectProblem.TOO_LONG))
         certificates = self.text(CA)
         try:
             if not system:
@@ -81,8 +94,12 @@ class Secret:
             context.load_verify_locations(cadata=certificates)
         except (ssl.SSLError, ValueError) as error:
             text = f"Secret {self.name}: {CA} is not a certificate in PEM"
-            raise Unavailable(text) from error
+            faulty = self._faulty(CA, ObjectProblem.NOT_A_CERTIFICATE)
+            raise Unavailable(text, faulty=faulty) from error
         return context
+
+    def _faulty(self, key: str, problem: ObjectProblem) -> FaultyObject:
+        return FaultyObject("Secret", self.name, key, problem)
 
 
 async def secret(api: Api, namespace: str, name: str) -> Secret:
@@ -90,7 +107,8 @@ async def secret(api: Api, namespace: str, name: str) -> Secret:
     try:
         raw = await api.get(resources.SECRETS, namespace, name)
     except ApiError as error:
-        raise Unavailable(f"Secret {name}: {error.message or error.reason}") from error
+        text = f"Secret {name}: {error.message or error.reason}"
+        raise Unavailable(text, faulty=_unread("Secret", name, error)) from error
     return Secret(name, raw.get("data") or {})
 
 
@@ -99,8 +117,15 @@ async def text(api: Api, namespace: str, source: ConfigMapKey) -> str:
     try:
         raw = await api.get(resources.CONFIG_MAPS, namespace, source.name)
     except ApiError as error:
-        raise NoContent(f"ConfigMap {source.name}: {error.message or error.reason}") from error
+        message = f"ConfigMap {source.name}: {error.message or error.reason}"
+        raise NoContent(message, faulty=_unread("ConfigMap", source.name, error)) from error
     content: str | None = (raw.get("data") or {}).get(source.key)
     if content is None:
-        raise NoContent(f"ConfigMap {source.name} has no key {source.key}")
+        faulty = FaultyObject("ConfigMap", source.name, source.key, ObjectProblem.MISSING_KEY)
+        raise NoContent(f"ConfigMap {source.name} has no key {source.key}", faulty=faulty)
     return content
+
+
+def _unread(kind: str, name: str, error: ApiError) -> FaultyObject:
+    problem = ObjectProblem.NOT_FOUND if error.status == 404 else ObjectProblem.UNREADABLE
+    return FaultyObject(kind, name, "", problem)

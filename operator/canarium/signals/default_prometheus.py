@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from canarium.api.authentication import SigV4
+from canarium.core.evidence.faulty_object import FaultyObject, ObjectProblem
 from canarium.signals.authenticator import Authenticator, with_login
 from canarium.signals.credentials import Secret, Unavailable
 from canarium.signals.endpoint import Endpoint
@@ -78,7 +79,11 @@ def _read(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise Unavailable(f"Secret {_SECRET}: {path.name} cannot be read") from error
+        faulty = FaultyObject("Secret", _SECRET, path.name, ObjectProblem.UNREADABLE)
+        text = f"Secret {_SECRET}: {path.name} cannot be read"
+        raise Unavailable(text, faulty=faulty) from error
     if len(content) > _LONGEST:
-        raise Unavailable(f"Secret {_SECRET}: {path.name} has more than {_LONGEST >> 10} KiB")
+        faulty = FaultyObject("Secret", _SECRET, path.name, ObjectProblem.TOO_LONG)
+        text = f"Secret {_SECRET}: {path.name} has more than {_LONGEST >> 10} KiB"
+        raise Unavailable(text, faulty=faulty)
     return base64.b64encode(content).decode()

@@ -50,7 +50,7 @@ class _Reply:
     """The part of the response that has arrived."""
 
     headers: dict[bytes, bytes] = field(default_factory=dict)
-    message: bytes = b""
+    body: bytes = b""
     began: bool = False
     ended: bool = False
 
@@ -142,7 +142,7 @@ def _take(reply: _Reply, event: Event) -> None:
         reply.began = True
         reply.headers.update((bytes(k), bytes(v)) for k, v in event.headers or ())
     elif isinstance(event, DataReceived):
-        reply.message += event.data or b""
+        reply.body += event.data or b""
     elif isinstance(event, StreamEnded):
         reply.ended = True
     elif isinstance(event, StreamReset) and event.error_code != ErrorCodes.REFUSED_STREAM:
@@ -161,13 +161,13 @@ def _health(reply: _Reply) -> str:
         name = _CODES[number] if 0 <= number < len(_CODES) else f"status {quoted(code, 20)}"
         message = unquote(reply.headers.get(b"grpc-message", b"").decode(errors="replace"))
         raise NoAnswer(f"gRPC {name}: {quoted(message, 300)}")
-    if len(reply.message) < 5 or reply.message[0] or len(reply.message) < 5 + _length(reply):
+    if len(reply.body) < 5 or reply.body[0] or len(reply.body) < 5 + _length(reply):
         raise NoAnswer("the answer is not a gRPC message")
-    return _state(reply.message[5 : 5 + _length(reply)])
+    return _state(reply.body[5 : 5 + _length(reply)])
 
 
 def _length(reply: _Reply) -> int:
-    return int.from_bytes(reply.message[1:5], "big")
+    return int.from_bytes(reply.body[1:5], "big")
 
 
 def _request(service: str) -> bytes:

@@ -140,8 +140,7 @@ class PodEvents:
             return Trouble(reason, message)
         names = ", ".join(f'{kind.kind.lower()} "{name}" not found' for kind, name in missing)
         # The newest Event may be about another volume, or report only that the time is over.
-        named = all(f'"{name}"' in message for _, name in missing)
-        return Trouble(reason, message if named else f"{names}: {message}", missing=True)
+        return Trouble(reason, names, missing=True)
 
     async def _absent(self, key: Key, source: Source) -> bool:
         """Returns whether an object is missing; one that may not be read counts as present."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from canarium.api.reasons import CheckReason
+from canarium.core.evidence.faulty_object import FaultyObject
 from canarium.signals.credentials import Unavailable
 
 T = TypeVar("T")
@@ -50,6 +51,7 @@ class _Failure:
 
     message: str
     reason: CheckReason
+    faulty: FaultyObject | None = None
 
 
 @dataclass(slots=True)
@@ -84,7 +86,7 @@ class TokenCache:
         if entry.request:
             outcome = await asyncio.shield(entry.request)
         if isinstance(outcome, _Failure):
-            raise Unavailable(outcome.message, outcome.reason)
+            raise Unavailable(outcome.message, outcome.reason, faulty=outcome.faulty)
         assert outcome is not None
         credential: Expiring[T] = outcome
         return credential.value
@@ -152,7 +154,7 @@ class TokenCache:
 
 def _failure(error: BaseException) -> _Failure:
     if isinstance(error, Unavailable):
-        return _Failure(str(error), error.reason)
+        return _Failure(str(error), error.reason, error.faulty)
     # A defect, which its first waiters report.
     text = f"no credential could be obtained: {type(error).__name__}"
     return _Failure(text, CheckReason.INVALID_CREDENTIALS)

@@ -193,8 +193,8 @@ def _message(exited: Mapping[str, Any]) -> tuple[str, str | None]:
     if not isinstance(parsed, dict) or not parsed.keys() & {"results", "message"}:
         # The end of a log has its error.
         return quoted(raw.strip(), _WHOLE)[-_LONGEST:], None
-    message, results = parsed.get("message"), parsed.get("results")
-    text = quoted(message, _LONGEST) if isinstance(message, str) else ""
+    words, results = parsed.get("message"), parsed.get("results")
+    text = quoted(words, _LONGEST) if isinstance(words, str) else ""
     return text, _ascii(results) if results is not None else None
 
 

@@ -19,6 +19,7 @@ from aiohttp import web as server
 
 from canarium.api.authentication import Authentication
 from canarium.api.reasons import CheckReason
+from canarium.core.evidence.faulty_object import FaultyObject, ObjectProblem
 from canarium.core.evidence.measures import Missing, Reading
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
@@ -288,3 +289,29 @@ async def test_key_that_cannot_be_used_is_named(
     refusal = await rig.refusal(**authentication)
     assert refusal.reason == CheckReason.INVALID_CREDENTIALS
     assert said in str(refusal)
+    assert refusal.faulty
+    assert (refusal.faulty.kind, refusal.faulty.name) == ("Secret", "login")
+    assert refusal.faulty.key in said
+
+
+@rule("R29")
+@pytest.mark.parametrize(
+    ("stored", "key", "problem"),
+    [
+        (None, "", ObjectProblem.NOT_FOUND),
+        ({}, "", ObjectProblem.MISSING_KEY),
+        ({"username": b"me"}, "password", ObjectProblem.MISSING_KEY),
+        ({"token": b" "}, "token", ObjectProblem.EMPTY),
+        ({"token": b"a\nb"}, "token", ObjectProblem.NOT_ONE_LINE),
+        ({"token": b"\xff"}, "token", ObjectProblem.NOT_TEXT),
+        ({"token": b"a", "ca.crt": b"x"}, "ca.crt", ObjectProblem.NOT_A_CERTIFICATE),
+        ({"token": b"a", "ca.crt": b"x" * 70_000}, "ca.crt", ObjectProblem.TOO_LONG),
+    ],
+)
+async def test_each_fault_of_a_secret_has_a_separate_problem(
+    rig: Rig, stored: dict[str, bytes] | None, key: str, problem: ObjectProblem
+) -> None:
+    if stored is not None:
+        rig.secrets.stored["login"] = stored
+    refusal = await rig.refusal()
+    assert refusal.faulty == FaultyObject("Secret", "login", key, problem)

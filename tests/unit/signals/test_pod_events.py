@@ -96,19 +96,22 @@ async def told(server: Server, *sources: tuple[Any, str]) -> Trouble | None:
 @pytest.mark.parametrize(
     ("sources", "missing"),
     [
-        ([(resources.SECRETS, "no-such")], True),
-        ([(resources.SECRETS, "there")], False),
-        ([(resources.SECRETS, "forbidden")], False),
-        ([(resources.SECRETS, "there"), (resources.CONFIG_MAPS, "no-such")], True),
-        ([], False),
+        ([(resources.SECRETS, "no-such")], 'secret "no-such" not found'),
+        ([(resources.SECRETS, "there")], None),
+        ([(resources.SECRETS, "forbidden")], None),
+        (
+            [(resources.SECRETS, "there"), (resources.CONFIG_MAPS, "no-such")],
+            'configmap "no-such" not found',
+        ),
+        ([], None),
     ],
 )
 async def test_missing_source_of_a_volume_is_found_by_lookup_not_by_text(
-    sources: list[tuple[Any, str]], missing: bool
+    sources: list[tuple[Any, str]], missing: str | None
 ) -> None:
     server = Server(event("FailedMount", "01", MOUNT), there=("there",))
     found = await told(server, *sources)
-    assert found == Trouble(TroubleReason.FAILED_MOUNT, MOUNT, missing)
+    assert found == Trouble(TroubleReason.FAILED_MOUNT, missing or MOUNT, missing is not None)
 
 
 @rule("R29")
@@ -116,7 +119,7 @@ async def test_missing_source_is_named_where_the_event_does_not_name_it() -> Non
     server = Server(event("FailedMount", "01", "unmounted volumes=[s]: timed out waiting"))
     found = await told(server, (resources.CONFIG_MAPS, "rules"))
     assert found
-    assert found.message.startswith('configmap "rules" not found: ')
+    assert found.message == 'configmap "rules" not found'
 
 
 @rule("R31")

@@ -7,7 +7,7 @@ and `history` (what runs, and how revisions ended), `condition`, `analysis`, `ga
 Invariant: no field churns. A time changes only with the transition that it names.
 """
 
-from canarium.api.status.analysis import AnalysisStatus, CheckEvaluation, CheckStatus
+from canarium.api.status.analysis import AnalysisStatus, CheckedObject, CheckEvaluation, CheckStatus
 from canarium.api.status.cluster import HeldDeletion, RefusedWrite, RouteStatus, StatusWarning
 from canarium.api.status.condition import Condition
 from canarium.api.status.gates import GateStatus
@@ -20,6 +20,7 @@ __all__ = [
     "AnalysisStatus",
     "CheckEvaluation",
     "CheckStatus",
+    "CheckedObject",
     "CommandEcho",
     "Condition",
     "Failure",

@@ -20,6 +20,18 @@ class CheckEvaluation(StatusPart):
     samples: int | None = Field(None, description="Number of observations of the candidate.")
 
 
+class CheckedObject(StatusPart):
+    """The Secret or ConfigMap because of which a check has no value."""
+
+    kind: str = Field(description="Kind of the object.")
+    name: str = Field(description="Name of the object, in the namespace of the model.")
+    key: str | None = Field(None, description="Key that has to be corrected.")
+    problem: str = Field(
+        description="What is wrong with it: `NotFound`, `Unreadable`, `MissingKey`, `Empty`, "
+        "`NotText`, `NotOneLine`, `TooLong` or `NotACertificate`."
+    )
+
+
 class CheckStatus(StatusPart):
     """The verdict of one check, with the values of the evaluation that changed it."""
 
@@ -32,6 +44,9 @@ class CheckStatus(StatusPart):
     verdict: Literal["Pass", "Fail", "Insufficient"] = Field(description="Verdict of the check.")
     reason: str = Field(description="Reason for it, in CamelCase.")
     message: str = Field("", description="Explanation for people.")
+    object: CheckedObject | None = Field(
+        None, description="Secret or ConfigMap that has to be corrected."
+    )
     value: float | None = Field(None, description="Value of the candidate.")
     threshold: float | None = Field(None, description="Bound that decided.")
     stable: float | None = Field(None, description="Value of stable in the same window.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from canarium.api.reasons import CheckReason
+from canarium.core.evidence.faulty_object import FaultyObject
 from canarium.core.evidence.windows import (
     Window,
     above,
@@ -102,6 +103,8 @@ class Missing:
     message: str
     error: bool = False
     reason: str = CheckReason.NO_DATA
+    #: The object that has to be corrected, if it is one.
+    faulty: FaultyObject | None = None
 
 
 Result = Reading | Missing

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from canarium.api.effective_analysis import EffectiveCheck
 from canarium.api.reasons import CheckReason
+from canarium.core.evidence.faulty_object import FaultyObject
 from canarium.core.evidence.history import PastEvaluation
 from canarium.core.evidence.measures import Missing, Reading, Result, exceeding
 from canarium.core.evidence.statistics import over_bound, over_other
@@ -80,6 +81,8 @@ class Finding:
     error: bool = False
     #: What a failure causes.
     on_failure: OnFailure = OnFailure.ROLL_BACK
+    #: The Secret or ConfigMap that has to be corrected, if that is why there is no value.
+    faulty: FaultyObject | None = None
 
 
 def judge(
@@ -103,6 +106,7 @@ def judge(
             candidate.reason,
             candidate.message,
             error=candidate.error,
+            faulty=candidate.faulty,
         )
     for what, number in (("value", candidate.value), ("number of observations", candidate.samples)):
         if number is not None and not math.isfinite(number):
@@ -174,7 +178,9 @@ def _against(
     min_samples: float,
     confidence: float,
 ) -> Finding:
-    def insufficient(reason: str, text: str, error: bool = False) -> Finding:
+    def insufficient(
+        reason: str, text: str, error: bool = False, faulty: FaultyObject | None = None
+    ) -> Finding:
         return Finding(
             check,
             Verdict.INSUFFICIENT,
@@ -183,12 +189,13 @@ def _against(
             value=reading.value,
             samples=reading.samples,
             error=error,
+            faulty=faulty,
         )
 
     if stable is None:
         return insufficient(CheckReason.NO_DATA, "it was not measured")
     if isinstance(stable, Missing):
-        return insufficient(stable.reason, stable.message, stable.error)
+        return insufficient(stable.reason, stable.message, stable.error, stable.faulty)
     if stable.samples is not None and stable.samples < min_samples:
         return insufficient(
             CheckReason.NOT_ENOUGH_SAMPLES,

@@ -11,7 +11,7 @@ from canarium.api.reasons import (
     FailureReason,
     HoldReason,
 )
-from canarium.api.status import AnalysisStatus, CheckEvaluation, CheckStatus
+from canarium.api.status import AnalysisStatus, CheckedObject, CheckEvaluation, CheckStatus
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.position import analysis_of
 from canarium.core.decision.plan import Event
@@ -51,8 +51,6 @@ SPEC_AT_FAULT: frozenset[str] = frozenset(
         CheckReason.UNTRUSTED_CERTIFICATE,
     }
 )
-#: Reasons whose message names what has to be corrected next, and changes only with that.
-_CORRECTED = frozenset({CheckReason.INVALID_CONFIG_MAP, CheckReason.INVALID_CREDENTIALS})
 
 
 def smoke(ctx: RolloutContext) -> Cause | bool:
@@ -217,11 +215,8 @@ def with_evaluations(ctx: RolloutContext, analysis: AnalysisStatus) -> AnalysisS
     return analysis.model_copy(update={"checks": tuple(checks)})
 
 
-def _verdicts(analysis: AnalysisStatus) -> list[tuple[str, ...]]:
-    return [
-        (c.name, c.verdict, c.reason, c.message if c.reason in _CORRECTED else "")
-        for c in analysis.checks
-    ]
+def _verdicts(analysis: AnalysisStatus) -> list[tuple[str, str, str, CheckedObject | None]]:
+    return [(c.name, c.verdict, c.reason, c.object) for c in analysis.checks]
 
 
 def _evaluation(evaluation: PastEvaluation) -> CheckEvaluation:
@@ -241,12 +236,20 @@ def _short(value: float | None) -> float | None:
 
 
 def _check(finding: Finding, at: float, template: TemplateReference | None) -> CheckStatus:
+    faulty = finding.faulty
     return CheckStatus(
         name=finding.check,
         template=template.title if template else None,
         verdict=finding.verdict.value,
         reason=finding.reason,
         message=finding.message,
+        object=faulty
+        and CheckedObject(
+            kind=faulty.kind,
+            name=faulty.name,
+            key=faulty.key or None,
+            problem=faulty.problem.value,
+        ),
         value=_short(finding.value),
         threshold=_short(finding.threshold),
         stable=_short(finding.stable),

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from canarium.api.reasons import CheckReason
+from canarium.core.evidence.faulty_object import FaultyObject, ObjectProblem
 from canarium.core.evidence.history import (
     IN_ALL,
     PER_CHECK,
@@ -63,12 +64,12 @@ def test_evaluation_with_the_same_verdict_writes_nothing() -> None:
     assert (cluster.writes, cluster.status) == (before, status)
 
 
-def missing(cluster: Cluster, reason: str, text: str) -> None:
+def missing(cluster: Cluster, reason: str, text: str, faulty: FaultyObject | None = None) -> None:
     """An evaluation without a value."""
     watch = cluster.requests.analysis
     assert watch is not None
     cluster.now += 5  # A status that differs only in a message is written a few seconds later.
-    finding = Finding("errors", Verdict.INSUFFICIENT, reason, text, None, None)
+    finding = Finding("errors", Verdict.INSUFFICIENT, reason, text, faulty=faulty)
     cluster.evidence = Evidence(watch.revision, watch.since, cluster.now, (finding,), None)
     cluster.settle()
 
@@ -76,15 +77,19 @@ def missing(cluster: Cluster, reason: str, text: str) -> None:
 @pytest.mark.rule("R29")
 def test_next_fault_of_a_secret_is_written_although_the_reason_is_the_same() -> None:
     cluster = canary()
-    for text in ("Secret a: not found", "Secret a has no key client-secret"):
-        missing(cluster, CheckReason.INVALID_CREDENTIALS, text)
+    for text, key, problem in (
+        ("Secret a: not found", "", ObjectProblem.NOT_FOUND),
+        ("Secret a has no key client-id", "client-id", ObjectProblem.MISSING_KEY),
+        ("Secret a has no key client-secret", "client-secret", ObjectProblem.MISSING_KEY),
+    ):
+        faulty = FaultyObject("Secret", "a", key, problem)
+        missing(cluster, CheckReason.INVALID_CREDENTIALS, text, faulty)
         assert cluster.status.analysis is not None
         assert cluster.status.analysis.checks[0].message == text
         (ready,) = (c for c in cluster.status.conditions if c.type == "AnalysisReady")
         assert ready.message == f"spec.rollout.analysis.checks[errors]: {text}"
-    missing(cluster, CheckReason.INVALID_CREDENTIALS, text)
     before = cluster.writes
-    missing(cluster, CheckReason.INVALID_CREDENTIALS, text)
+    missing(cluster, CheckReason.INVALID_CREDENTIALS, text, faulty)
     assert cluster.writes == before
 
 
