@@ -62,6 +62,8 @@ class Store:
         #: Called with each kind of route that a model asks for or has.
         self.wants: Callable[[Resource], None] = _nobody
         self.parents: Cache[CachedModel] = Cache(model_deployments.parent, self._parent_changed)
+        #: The model whose status is being observed that a decision has already taken into account.
+        self._decided: Key | None = None
         #: Tuples: there is one for each kind and model, and a dict takes five times as much.
         self._children: dict[Resource, dict[Key, tuple[Child[Any], ...]]] = {
             resource: {} for resource in _PROJECTIONS
@@ -97,6 +99,15 @@ class Store:
         parent = self.parent(key)
         return str(parent["metadata"]["uid"]) if parent else None
 
+    def observe_decided(self, raw: Raw) -> None:
+        """Observes a model after a write of a status that its last decision was based on and left
+        as it was. Such a status does not wake it: the same decision would follow."""
+        self._decided = (raw["metadata"]["namespace"], raw["metadata"]["name"])
+        try:
+            self.parents.observe(raw)
+        finally:
+            self._decided = None
+
     def _parent_changed(self, old: CachedModel | None, new: CachedModel | None) -> None:
         some = new or old
         assert some is not None
@@ -105,7 +116,7 @@ class Store:
             self.wants(routes.ROUTES[kind])
         if new is None or old is None or old.wish != new.wish:
             self._wake(key, Urgency.CHANGE)
-        elif old.status_hash != new.status_hash:
+        elif old.status_hash != new.status_hash and key != self._decided:
             self._wake(key, Urgency.RESYNC)
 
     def _runtime_changed(self, namespace: str, name: str) -> None:

@@ -91,7 +91,8 @@ class StatusScheduler:
             content = self._compressor.compress(status)
             self._deferred[key] = _Deferred(stored["metadata"]["uid"], content, events)
             return
-        written = await self._statuses.write(key, stored, status)
+        decided = status == raw.get("status")
+        written = await self._statuses.write(key, stored, status, decided=decided)
         self._drop(key)
         if not written:
             return

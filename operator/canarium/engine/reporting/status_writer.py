@@ -42,9 +42,14 @@ class StatusWriter:
         except ApiError as error:
             log.warning("%s/%s: cannot create an Event: %s", *key, error)
 
-    async def write(self, key: Key, raw: dict[str, Any], status: dict[str, Any]) -> bool:
+    async def write(
+        self, key: Key, raw: dict[str, Any], status: dict[str, Any], *, decided: bool = False
+    ) -> bool:
         """Writes the status of `raw` if it differs. Returns False if the model was changed or
         deleted: then nothing was written, and the key is queued again. Raises ApiError.
+
+        `decided` is whether a decision on `status` itself has left it as it is: then its write
+        wakes the model only if the API server stored another status.
         """
         if status == (raw.get("status") or {}):
             return True
@@ -65,7 +70,10 @@ class StatusWriter:
                 self._store.parents.forget(*key, meta["uid"])
                 return False
             raise
-        self._store.parents.observe(answer)
+        if decided and answer.get("status") == status:
+            self._store.observe_decided(answer)
+        else:
+            self._store.parents.observe(answer)
         before = raw.get("status") or {}
         for end in _new(before, status, "history"):
             self._observer.ended(key, end["outcome"], end.get("reason", ""), _duration(end))

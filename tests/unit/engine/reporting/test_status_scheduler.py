@@ -61,9 +61,11 @@ class World:
         timing = Timing(now=self.clock, clock=self.clock)
         self.queue: WorkQueue[Key] = WorkQueue(timing)
         api: Any = self.server
-        statuses = StatusWriter(
-            api, Store(lambda key, urgency: None), self.queue, timing, Unobserved()
-        )
+        self.woken: list[Key] = []
+        store = Store(lambda key, urgency: self.woken.append(key))
+        store.parents.observe(self.server.model)
+        self.woken.clear()
+        statuses = StatusWriter(api, store, self.queue, timing, Unobserved())
         self.telling = StatusScheduler(statuses, self.queue, timing)
         self.queue.add(KEY, urgency)
         assert self.queue.take() == KEY
@@ -104,6 +106,20 @@ async def test_status_is_never_deferred_indefinitely() -> None:
     assert await world.tell(AFTER) == []
     world.clock.now += 0.1
     assert await world.tell(AFTER) == ["status"]
+
+
+async def test_deferred_status_does_not_wake_its_model_once_it_is_written() -> None:
+    world = World(Urgency.CHANGE, Urgency.CHANGE)
+    assert await world.tell(DECIDED) == []
+    world.clock.now += 45.1
+    assert await world.tell(AFTER) == ["status"]
+    assert world.woken == []
+
+
+async def test_status_that_is_new_wakes_its_model_once_it_is_written() -> None:
+    world = World(Urgency.CHANGE, None)
+    await world.tell(DECIDED)
+    assert world.woken == [KEY]
 
 
 async def test_deferred_event_is_posted_once() -> None:

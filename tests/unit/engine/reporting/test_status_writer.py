@@ -8,7 +8,7 @@ import pytest
 
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.instrumentation import Unobserved
-from canarium.engine.queue import WorkQueue
+from canarium.engine.queue import Urgency, WorkQueue
 from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.clock import Timing
 
@@ -89,3 +89,38 @@ async def test_new_commands_are_counted_by_name_and_result() -> None:
     ]
     assert await statuses.write(KEY, model({"commands": [old]}), {"commands": [*new, old]})
     assert counting.commands == [("promote", "Ignored"), ("unknown", "Ignored")]
+
+
+class Defaulting(Taking):
+    """An API server that adds a field to every status."""
+
+    async def replace(self, resource: Any, namespace: str, name: str, body: Any, sub: str) -> Any:
+        answer = await super().replace(resource, namespace, name, body, sub)
+        return {**answer, "status": {**body["status"], "version": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("server", "decided", "woken"),
+    [
+        (Taking(), False, [Urgency.RESYNC]),
+        # The same decision would follow.
+        (Taking(), True, []),
+        (Defaulting(), True, [Urgency.RESYNC]),
+    ],
+)
+async def test_written_status_wakes_its_model_unless_a_decision_was_based_on_it(
+    server: Any, decided: bool, woken: list[Urgency]
+) -> None:
+    calls: list[Urgency] = []
+    store = Store(lambda key, urgency: calls.append(urgency))
+    raw = model({"phase": "Starting"})
+    store.parents.observe(raw)
+    calls.clear()
+    statuses = StatusWriter(server, store, WorkQueue[Key](), Timing(), Unobserved())
+    assert await statuses.write(KEY, raw, {"phase": "Ready"}, decided=decided)
+    assert calls == woken
+    calls.clear()
+    store.parents.observe(
+        model({"phase": "Pending"}) | {"metadata": {**raw["metadata"], "resourceVersion": "3"}}
+    )
+    assert calls == [Urgency.RESYNC], "another client's status wakes it"
