@@ -1,9 +1,13 @@
-"""The budgets and their measured values; a budget without a measurement is reported as such."""
+"""The budgets and their measured values; a budget without a measurement is reported as such.
+
+A limit fails the run. Those of `docs/decisions/0075` are 15 % above what was measured, and guard
+against a regression; beside each is its goal, which is reported and fails nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bench.floors.floor import Floor
 from bench.measure import Measured
@@ -20,12 +24,13 @@ _THROTTLED = 0.7
 _HELP, _GET = 150.0, 0.5
 #: Milliseconds of them for what the program imports, and seconds until all models are listed.
 _IMPORTS, _LIST = 100.0, 4.0
-#: The comparison with a rival and the restart are budgets of a thousand objects.
+#: Times of many objects are budgets of a thousand.
 _MANY = 1000
 _RIVAL = "rollouts (raised QPS)"
 _MB = 1e6
-#: Ratios to the floors of the same run (decision 0061).
-_PROMOTED, _RESTARTED, _OFF, _FAILOVER = 1.4, 4.0, 2.0, 1.2
+#: Ratios to the floors of the same run (decision 0061): limit and goal (0075).
+_PROMOTED, _RESTARTED, _OFF = (2.0, 1.4), (5.0, 4.0), (3.0, 2.0)
+_FAILOVER = 1.2
 #: Seconds after which another process may take the Lease of one that was killed, and between its
 #: attempts.
 _LEASE = 15.0 + 2.0
@@ -33,13 +38,16 @@ _LEASE = 15.0 + 2.0
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One budget at one size. `passed` is None when it was not measured."""
+    """One budget at one size. `passed` is None when it was not measured; `reached` also when there
+    is no goal."""
 
     n: int
     what: str
     figure: str
     limit: str
     passed: bool | None
+    goal: str = ""
+    reached: bool | None = None
 
 
 def budgets(results: Results, sizes: Sequence[int]) -> list[Line]:
@@ -66,17 +74,25 @@ def _at(results: Results, n: int) -> list[Line]:
         what: str,
         measured: Measured | None,
         figure: Callable[[Measured], float],
-        limit: float,
+        limit: float | tuple[float, float],
         unit: str = "",
         *,
         strict: bool = False,
+        many: bool = False,
     ) -> Line:
-        bound = f"{'<' if strict else '≤'} {limit:g}{unit}"
+        """`limit` may be a limit and a goal. With `many`, few objects are not judged: the time of
+        few is mostly that of fixed pauses and of the first signal."""
+        most, goal = limit if isinstance(limit, tuple) else (limit, None)
+        bound = f"{'<' if strict else '≤'} {most:g}{unit}"
+        wish = f"≤ {goal:g}{unit}" if goal is not None else ""
         if measured is None:
-            return Line(n, what, "not measured", bound, None)
+            return Line(n, what, "not measured", bound, None, wish)
         value = figure(measured)
-        passed = value < limit if strict else value <= limit
-        return Line(n, what, f"{value:.3g}{unit}", bound, passed)
+        if many and n < _MANY:
+            return Line(n, what, f"{value:.3g}{unit}", f"{bound} at {_MANY:,}", None, wish)
+        passed = value < most if strict else value <= most
+        reached = None if goal is None else value <= goal
+        return Line(n, what, f"{value:.3g}{unit}", bound, passed, wish, reached)
 
     created, changed, still = phase("create"), phase("update"), phase("idle")
     typed = phase("cli")
@@ -85,26 +101,6 @@ def _at(results: Results, n: int) -> list[Line]:
     rival = results.find(_RIVAL, "update", n)
     memory = 120.0 if n <= 1000 else 300.0
     beside = created if created_floor else None
-    compared = line(
-        "all promoted, beside Rollouts at raised QPS",
-        changed if rival else None,
-        lambda m: m.wall / rival.wall if rival else 0.0,
-        0.6,
-        " ×",
-        strict=True,
-    )
-    off = line(
-        "all broken at once until no traffic is left, beside the bare writes",
-        crowd if switched_floor else None,
-        lambda m: m.figures[OFF] / switched_floor,
-        _OFF,
-        " ×",
-    )
-    if n < _MANY:
-        # Of few, most of the time is the five seconds of the step, which are fixed, or the way of
-        # the first signal.
-        compared = replace(compared, limit=f"{compared.limit} at {_MANY:,}", passed=None)
-        off = replace(off, limit=f"{off.limit} at {_MANY:,}", passed=None)
     most = max(
         (m.memory.get(m.contender, 0) for m in results.phases if abs(m.n - n) <= 20), default=0
     )
@@ -124,6 +120,7 @@ def _at(results: Results, n: int) -> list[Line]:
             lambda m: m.figures["children wall s"] / created_floor,
             1.3,
             " ×",
+            many=True,
         ),
         line(
             "all Ready, beside the bare writes",
@@ -131,14 +128,24 @@ def _at(results: Results, n: int) -> list[Line]:
             lambda m: m.wall / created_floor,
             1.5,
             " ×",
+            many=True,
         ),
-        compared,
+        line(
+            "all promoted, beside Rollouts at raised QPS",
+            changed if rival else None,
+            lambda m: m.wall / rival.wall if rival else 0.0,
+            0.6,
+            " ×",
+            strict=True,
+            many=True,
+        ),
         line(
             "all promoted, beside the same changes by a client that decides nothing",
             changed if updated_floor else None,
             lambda m: m.wall / updated_floor,
             _PROMOTED,
             " ×",
+            many=True,
         ),
         line("writes per object at creation", created, lambda m: m.writes / m.n, _CREATION),
         line("writes per object and update", changed, lambda m: m.writes / m.n, _UPDATE),
@@ -160,7 +167,14 @@ def _at(results: Results, n: int) -> list[Line]:
             _FAILOVER,
             " ×",
         ),
-        off,
+        line(
+            "all broken at once until no traffic is left, beside the bare writes",
+            crowd if switched_floor else None,
+            lambda m: m.figures[OFF] / switched_floor,
+            _OFF,
+            " ×",
+            many=True,
+        ),
         line(
             "failure to decision, p99",
             broken,

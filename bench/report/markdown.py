@@ -15,12 +15,16 @@ from canarium import VERSION
 from sandbox import binaries
 
 _WORDS = {True: "pass", False: "**FAIL**", None: "–"}
+_GOALS = {True: "reached", False: "missed", None: ""}
 
 
 def table(lines: Sequence[Line]) -> str:
     """The budgets, as a table."""
-    rows = [(str(x.n), x.what, x.figure, x.limit, _WORDS[x.passed]) for x in lines]
-    return _table(("objects", "budget", "figure", "limit", ""), rows)
+    rows = [
+        (str(x.n), x.what, x.figure, x.limit, _WORDS[x.passed], x.goal, _GOALS[x.reached])
+        for x in lines
+    ]
+    return _table(("objects", "budget", "figure", "limit", "", "goal", ""), rows)
 
 
 def report(

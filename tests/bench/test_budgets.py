@@ -51,3 +51,19 @@ def test_budget_without_its_floor_is_not_measured(what: str) -> None:
 def test_slow_update_fails_its_budget() -> None:
     results = Results({1000: FLOORS}, [measured("update", 500.0)])
     assert line(results, PROMOTED).passed is False
+
+
+@pytest.mark.parametrize(
+    ("wall", "passed", "reached"), [(50.0, True, True), (80.0, True, False), (120.0, False, False)]
+)
+def test_missed_goal_fails_nothing_and_a_missed_limit_does(
+    wall: float, passed: bool, reached: bool
+) -> None:
+    found = line(Results({1000: FLOORS}, [measured("update", wall)]), PROMOTED)
+    assert (found.passed, found.reached) == (passed, reached)
+
+
+def test_times_of_few_objects_are_reported_and_not_judged() -> None:
+    results = Results({200: FLOORS}, [measured("update", 500.0, n=200)])
+    found = next(line for line in budgets(results, [200]) if line.what == PROMOTED)
+    assert (found.figure, found.limit, found.passed) == ("10 ×", "≤ 2 × at 1,000", None)
