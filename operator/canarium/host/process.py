@@ -13,6 +13,7 @@ import uvloop
 from canarium.config import Config
 from canarium.host.app import Application
 from canarium.host.handlers import register
+from canarium.host.memory import return_freed_memory
 from canarium.telemetry import logs
 
 #: Objects allocated between two collections of the youngest generation (the default is 700), and
@@ -24,6 +25,7 @@ _COLLECTIONS = (10_000, 20, 20)
 def run_operator(config: Config, log_level: str, log_format: str) -> int:
     """Runs until the process is stopped; returns the exit code."""
     logs.configure(log_level, log_format)
+    return_freed_memory()
     # The modules live as long as the process: no collection has to traverse them.
     gc.collect()
     gc.freeze()
