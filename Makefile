@@ -12,10 +12,10 @@ MAKEFLAGS += --jobs=2
 
 .PHONY: help bench bench-attack bench-dashboard bench-full bench-micro cli dist dist-cli docs images push kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-unit mutations rules check generate messages lock clean
 
-.venv/.ready: requirements/dev.txt pyproject.toml
+.venv/.ready: requirements/dev.txt pyproject.toml cli/pyproject.toml
 	python3 -m venv .venv
 	.venv/bin/pip install -q --no-compile --require-hashes -r requirements/dev.txt
-	.venv/bin/pip install -q --no-deps --no-build-isolation -e .
+	.venv/bin/pip install -q --no-deps --no-build-isolation -e . -e ./cli
 	touch $@
 
 # The libraries of the fetcher and of the operator exclude each other, as in the two images.

@@ -68,12 +68,12 @@ def present(show: Show, words: Sequence[str]) -> int:
         view.stop()
     held = view.close(story.stages)
     story.report()
-    print("look around: python -m sandbox kubectl get modeldeployments -A")
+    print("The cluster stays. To explore it, in this folder:")
     if shutil.which("kubectl") is None:
         print(f"  export KUBECTL={clients.find('kubectl')}")
     for command, purpose in (*_commands(show.namespace), *show.commands):
-        print(f"  {command:<56} {purpose}")
-    print("delete it all: make demo-down")
+        print(f"  {command:<62} {purpose}".rstrip())
+    print("To delete it: make demo-down")
     return 0 if held else 1
 
 
@@ -88,22 +88,20 @@ def simulated(manifest: Path) -> int:
 
 
 def _commands(namespace: str) -> tuple[tuple[str, str], ...]:
-    """What to try next, in a shell with `. .venv/bin/activate`."""
+    """What to try next: commands for a shell in the folder of the checkout."""
     return (
-        ("python -m sandbox kubectl config view --raw > demo.kubeconfig", "then, with it:"),
+        (". .venv/bin/activate", "with kubectl-modeldeploy on the PATH"),
+        ("python -m sandbox kubectl config view --raw > demo.kubeconfig", ""),
         ("export KUBECONFIG=$PWD/demo.kubeconfig", ""),
+        (f"kubectl-modeldeploy get fraud -n {namespace}", "the model as a tree; -w follows it"),
         (
-            f"python -m canarium_cli.main get fraud -n {namespace}",
-            "the model as a tree; -w follows it",
-        ),
-        (
-            f"python -m canarium_cli.main why fraud -n {namespace}",
+            f"kubectl-modeldeploy why fraud -n {namespace}",
             "why it is as it is, and what you can do",
         ),
-        ("python -m canarium_cli.main list -A", "all models, those that need attention first"),
-        ("python -m canarium_cli.main doctor", "whether the cluster is ready"),
+        ("kubectl-modeldeploy list -A", "all models, those that need attention first"),
+        ("kubectl-modeldeploy doctor", "whether the cluster is ready"),
         (
-            f"python -m canarium_cli.main dashboard --port {PORT}",
+            f"kubectl-modeldeploy dashboard --port {PORT}",
             f"the same at http://127.0.0.1:{PORT}; prints the address with its key",
         ),
     )

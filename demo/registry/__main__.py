@@ -20,7 +20,7 @@ SHOW = Show(
     values=(f"clusterName={CLUSTER}",),
     commands=(
         (
-            f"python -m canarium_cli.main history fraud -n {NAMESPACE} -o wide",
+            f"kubectl-modeldeploy history fraud -n {NAMESPACE} -o wide",
             "the versions, with run, data and metrics",
         ),
         (
