@@ -29,12 +29,13 @@ def main(arguments: list[str]) -> int:
             for name, versions in wrong.items():
                 print(f"{name} states {', '.join(sorted(versions)) or 'nothing'}, not {version}")
             return 1 if wrong else 0
+        curated = dated(ROOT, version, datetime.now(UTC).date().isoformat())
         state(ROOT, version)
     except Unusable as error:
         print(error)
         return 2
     commands = [[sys.executable, "-m", "generators"]]
-    if not dated(ROOT, version, datetime.now(UTC).date().isoformat()):
+    if not curated:
         commands.insert(
             0, [sys.executable, "-m", "towncrier", "build", "--yes", "--version", version]
         )

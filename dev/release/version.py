@@ -47,11 +47,19 @@ def state(root: Path, version: str) -> None:
 
 
 def dated(root: Path, version: str, day: str) -> bool:
-    """Dates a section of the changelog that was written by hand; False if there is none."""
+    """Dates a section of the changelog that was written by hand; False if there is none.
+
+    Raises Unusable when changes are not in that section: they would be announced by the next
+    release.
+    """
     path = root / "CHANGELOG.md"
     text = path.read_text()
     heading = f"## {version} (unreleased)\n"
     if heading not in text:
         return False
+    left = sorted(p.name for p in (root / "changes").glob("*.md") if p.name != "README.md")
+    if left:
+        names = ", ".join(left[:3]) + (", …" if len(left) > 3 else "")
+        raise Unusable(f"move these fragments into the section {version} of CHANGELOG.md: {names}")
     path.write_text(text.replace(heading, f"## {version} ({day})\n", 1))
     return True

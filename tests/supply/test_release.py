@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from canarium import VERSION
 from release.version import Unusable, dated, of_tag, state, stated
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +117,25 @@ def test_section_that_was_written_by_hand_is_dated(tmp_path: Path) -> None:
     assert dated(tmp_path, "0.1.0", "2026-12-01")
     assert "## 0.1.0 (2026-12-01)\n" in changelog.read_text()
     assert not dated(tmp_path, "0.2.0", "2026-12-01")
+
+
+def test_section_that_was_written_by_hand_is_not_dated_while_fragments_are_left(
+    tmp_path: Path,
+) -> None:
+    changelog = tmp_path / "CHANGELOG.md"
+    changelog.write_text("## 0.1.0 (unreleased)\n")
+    (tmp_path / "changes").mkdir()
+    for name in ("README.md", "7.added.md"):
+        (tmp_path / "changes" / name).write_text("text\n")
+    with pytest.raises(Unusable, match=r"move these fragments .* 0\.1\.0 .*: 7\.added\.md"):
+        dated(tmp_path, "0.1.0", "2026-12-01")
+    assert "unreleased" in changelog.read_text()
+
+
+def test_section_of_the_next_release_is_complete() -> None:
+    """As long as that section is written by hand, no fragment waits beside it."""
+    if f"## {VERSION} (unreleased)" in (ROOT / "CHANGELOG.md").read_text():
+        assert [path.name for path in (ROOT / "changes").iterdir()] == ["README.md"]
 
 
 def test_fragments_become_a_changelog() -> None:

@@ -73,8 +73,8 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
 
 
 def record_of(objects: Objects, record: Raw, name: str) -> str:
-    """Returns the statement for audits as JSON, as `canarium record` prints it; empty if the
-    record is damaged."""
+    """Returns the statement for audits as JSON, as `kubectl modeldeploy record` prints
+    it; empty if the record is damaged."""
     history: list[Any] = list(items(part(objects.model, "status"), "history"))
     try:
         traffic_periods = serving_periods(objects.records, witness(objects), history)
