@@ -17,6 +17,8 @@ from canarium.evaluation.errors import ErrorReason, EvaluationError
 
 #: Series of the metrics in question on one page. A histogram of 20 buckets with 250 label sets.
 MOST_SERIES = 5_000
+#: Values of one page over all selectors, which may select the same series.
+MOST_VALUES = 10_000
 _LABEL = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_.:]*)\s*=\s*"((?:[^"\\]|\\.)*)"\s*(,|(?=\}))')
 _ESCAPE = re.compile(r"\\(.)")
 _UNESCAPED = {"n": "\n", "\\": "\\", '"': '"'}
@@ -35,12 +37,20 @@ def selected(
     samples: dict[str, dict[SeriesKey, float]] = {
         s["key"]: {} for selectors in wanted.values() for s in selectors
     }
+    kept = 0
     for line in _lines(page, wanted):
         name, labels, value = _sample(line)
         series: SeriesKey | None = None
         for selector in wanted.get(name, ()):
             if _matches(selector["labels"], labels):
                 series = series or _series(labels, line)
+                kept += 1
+                if kept > MOST_VALUES:
+                    raise EvaluationError(
+                        ErrorReason.TOO_MANY_SERIES,
+                        f"the checks select more than {MOST_VALUES} values of the page; "
+                        "several select the same series",
+                    )
                 samples[selector["key"]][series] = value
     return samples
 

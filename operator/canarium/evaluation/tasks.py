@@ -17,6 +17,12 @@ TaskResult = tuple[Header, Sequence[bytes]]
 _MOST_REQUESTS = 200
 #: Characters of a comment that are passed on.
 _LONGEST_COMMENT = 1000
+#: What the field `status` of an answer at a gate means.
+_GATE_STATES = {
+    **dict.fromkeys(("passed", "approved", "succeeded", "success", "ok"), "Passed"),
+    "pending": "Pending",
+    **dict.fromkeys(("rejected", "denied", "failed"), "Rejected"),
+}
 
 
 def expectation(header: Header, body: bytes) -> TaskResult:
@@ -72,9 +78,15 @@ def gate_answer(header: Header, body: bytes) -> TaskResult:
         return {"state": "Passed", "text": ""}, ()
     fields = document if isinstance(document, dict) else {}
     text = str(fields.get("message") or "")[:_LONGEST_COMMENT]
-    state = {"pending": "Pending", "rejected": "Rejected", "failed": "Rejected"}.get(
-        str(fields.get("status")), "Passed"
-    )
+    word = fields.get("status")
+    state = _GATE_STATES.get(word.strip().lower()) if isinstance(word, str) else "Passed"
+    if state is None and condition:
+        state = "Passed"  # The condition decides.
+    elif state is None:
+        known = ", ".join(_GATE_STATES)
+        raise EvaluationError(
+            ErrorReason.UNREADABLE, f"its status is {word[:80]!r}, which is none of {known}"
+        )
     if condition and state == "Passed":
         try:
             documents.check_value(condition, document)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +133,23 @@ class NamespaceAccess:
             finally:
                 if receiving:
                     shared.end(receiving)
+
+    @asynccontextmanager
+    async def keeping(self, size: int) -> AsyncIterator[None]:
+        """Counts `size` bytes of an answer that is kept, as if it was still being received.
+
+        Raises Dropped when memory runs out and this namespace uses most of it.
+        """
+        try:
+            async with asyncio.timeout(None) as scope:
+                kept = self._shared.begin(self._namespace, scope)
+                try:
+                    self._shared.grow(kept, size)
+                    yield
+                finally:
+                    self._shared.end(kept)
+        except TimeoutError as error:
+            raise _dropped() from error
 
     async def evaluate(
         self, task: str, *blobs: bytes, **arguments: Any

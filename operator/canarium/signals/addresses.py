@@ -41,6 +41,9 @@ _REFUSED: tuple[tuple[str, str], ...] = (
     ("fd00:ec2::/32", "metadata"),  # AWS: instance metadata, pod identity, time, DNS
     ("fd20:ce::/32", "metadata"),  # Google Cloud
     ("fd00:42::42/128", "metadata"),  # Scaleway
+    ("fd00:c1::/32", "metadata"),  # Oracle Cloud
+    ("fd00:a9fe:a9fe::/48", "metadata"),  # Akamai (Linode)
+    ("fd00:100::100:200/128", "metadata"),  # Alibaba Cloud
 )
 _DEFAULTS = tuple((ipaddress.ip_network(network), kind) for network, kind in _REFUSED)
 

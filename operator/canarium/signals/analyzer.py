@@ -9,22 +9,14 @@ from dataclasses import dataclass, field, replace
 from canarium.api.effective_analysis import EffectiveCheck
 from canarium.api.reasons import CheckReason
 from canarium.core.decision.plan import AnalysisRequest
-from canarium.core.evidence.history import PastEvaluation, appended, evaluations_per_check
+from canarium.core.evidence.history import evaluations_per_check
 from canarium.core.evidence.measures import Missing, Result
-from canarium.core.evidence.verdict import (
-    Bounds,
-    Evidence,
-    Finding,
-    OnFailure,
-    Tally,
-    TallyLimits,
-    judge,
-    weigh,
-)
+from canarium.core.evidence.verdict import Bounds, Evidence, Finding, OnFailure, judge, weigh
 from canarium.core.evidence.windows import FailedScrape, Scrape, Window, size, thinned
 from canarium.kube.client import Api
 from canarium.signals.access import SharedResources
 from canarium.signals.authenticator import Authenticator
+from canarium.signals.check_runs import CheckRuns
 from canarium.signals.check_sources import CheckSources
 from canarium.signals.default_prometheus import DefaultPrometheus
 from canarium.signals.metrics_scraper import scrape_pod, scraped_selectors
@@ -37,12 +29,10 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class AnalysisState:
-    """State between measurements: a window per revision; a tally and the last evaluations per
-    check."""
+    """State between measurements: a window per revision, and the evaluations of each check."""
 
     windows: dict[str, Window] = field(default_factory=dict)
-    tallies: dict[str, Tally] = field(default_factory=dict)
-    histories: dict[str, tuple[PastEvaluation, ...]] = field(default_factory=dict)
+    runs: CheckRuns = field(default_factory=CheckRuns)
 
 
 class Analyzer:
@@ -102,31 +92,30 @@ class Analyzer:
     async def analyze(
         self, target: AnalysisTarget, request: AnalysisRequest, state: AnalysisState, now: float
     ) -> Evidence:
-        """Returns the evidence at `now` on what happened since `request.since`."""
+        """Returns the evidence at `now` on what happened since `request.since`.
+
+        It has the last finding of a check whose evaluation takes longer than the interval.
+        """
         analysis = target.analysis
         assert analysis is not None
         await self.scrape(target, request, state, now)
         start = max(request.since, now - analysis.window)
-        results = await asyncio.gather(
-            *(self._check(target, request, state, check, start, now) for check in analysis.checks),
-            return_exceptions=True,
-        )
-        evaluations, limit = [], evaluations_per_check(len(analysis.checks))
-        for check, result in zip(analysis.checks, results, strict=True):
-            if isinstance(result, BaseException):
-                if not isinstance(result, Exception):
-                    raise result
+
+        async def evaluated(check: EffectiveCheck) -> Finding:
+            try:
+                finding = await self._check(target, request, state, check, start, now)
+            except Exception as error:
                 # An exception in one check must not affect the model's other checks.
-                result = self._without_evidence(target, check, result)
-            finding = replace(result, on_failure=OnFailure(check.on_failure))
-            tally = state.tallies.get(check.name, Tally()).after(finding)
-            state.tallies[check.name] = tally
-            earlier = state.histories.get(check.name, ())
-            state.histories[check.name] = appended(earlier, _evaluation(finding, now), limit)
-            evaluations.append((finding, tally, _limits(check)))
-        evidence = weigh(request.revision, request.since, now, evaluations, analysis.checks)
-        histories = tuple(state.histories[check.name] for check in analysis.checks)
-        return replace(evidence, histories=histories)
+                finding = self._without_evidence(target, check, error)
+            return replace(finding, on_failure=OnFailure(check.on_failure))
+
+        runs = state.runs.start(analysis.checks, evaluated, now)
+        await state.runs.settle(analysis.interval, evaluations_per_check(len(analysis.checks)))
+        results = ((run.latest, run.tally, run.limits) for run in runs)
+        # A step ends by evidence on its whole time: the oldest finding decides.
+        oldest = min(request.since if run.at is None else run.at for run in runs)
+        evidence = weigh(request.revision, request.since, oldest, results, analysis.checks)
+        return replace(evidence, histories=tuple(run.history for run in runs))
 
     async def _check(
         self,
@@ -166,18 +155,3 @@ class Analyzer:
 
 def _bounds(check: EffectiveCheck) -> Bounds:
     return Bounds(check.maximum, check.minimum, check.max_ratio, check.min_ratio)
-
-
-def _evaluation(finding: Finding, now: float) -> PastEvaluation:
-    return PastEvaluation(
-        at=now,
-        verdict=finding.verdict.value,
-        value=finding.value,
-        threshold=finding.threshold,
-        stable=finding.stable,
-        samples=finding.samples,
-    )
-
-
-def _limits(check: EffectiveCheck) -> TallyLimits:
-    return TallyLimits(check.failure_limit, check.error_limit, check.insufficient_limit)

@@ -223,7 +223,16 @@ class SignalMonitor:
 
     async def _watch(self, key: Key, known: _Watched, watch: AnalysisRequest) -> None:
         log_context.about(*key, watch.revision)
-        memory, clock = known.memory, self._timing.clock
+        memory = known.memory
+        try:
+            await self._analyze(key, known, watch, memory)
+        finally:
+            memory.runs.cancel()
+
+    async def _analyze(
+        self, key: Key, known: _Watched, watch: AnalysisRequest, memory: AnalysisState
+    ) -> None:
+        clock = self._timing.clock
         began, first, interval = clock(), not memory.windows, INTERVAL
         while True:
             try:
@@ -274,8 +283,9 @@ def _carried_over(
     same revision, also through the bake; resets the tallies."""
     if before is None or before.revision != after.revision:
         return AnalysisState()
-    windows = memory.windows if before.stable == after.stable else {}
-    return AnalysisState(windows, histories=memory.histories)
+    state = AnalysisState(memory.windows if before.stable == after.stable else {})
+    state.runs.succeed(memory.runs)
+    return state
 
 
 def _cancel(task: asyncio.Task[Any] | None) -> None:

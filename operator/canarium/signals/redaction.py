@@ -14,6 +14,9 @@ from canarium.untrusted.quoting import quoted
 HIDDEN = "[redacted]"
 #: Shorter texts are not redacted: they would match parts of messages by chance.
 _SHORTEST = 4
+#: A part of a secret is hidden if it has at least its first characters, so many: a quotation that
+#: was shortened may end in the middle of it.
+_PART = 8
 
 
 def shown(url: str) -> str:
@@ -30,9 +33,23 @@ def shown(url: str) -> str:
 
 
 def redacted(text: str, secrets: Iterable[str]) -> str:
-    """Returns `text` with every one of `secrets` hidden; of `Bearer abc`, also `abc` alone."""
+    """Returns `text` with every one of `secrets` hidden, whole or from its beginning on; of
+    `Bearer abc`, also `abc` alone."""
     words = {word for secret in secrets for word in (secret, secret.rpartition(" ")[2])}
     for word in sorted(words, key=len, reverse=True):
         if len(word) >= _SHORTEST:
-            text = text.replace(word, HIDDEN)
+            text = _without_parts(text.replace(word, HIDDEN), word)
     return text
+
+
+def _without_parts(text: str, secret: str) -> str:
+    """Hides each run of `text` that `secret` begins with, from `_PART` characters on."""
+    if len(secret) <= _PART:
+        return text
+    kept, place = [], 0
+    while (begin := text.find(secret[:_PART], place)) >= 0:
+        kept += [text[place:begin], HIDDEN]
+        place = begin + _PART
+        while place < len(text) and text[begin : place + 1] == secret[: place + 1 - begin]:
+            place += 1
+    return "".join(kept) + text[place:]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from canarium.api.reasons import CheckReason
 from canarium.core.evidence.measures import Missing, Reading, Result
 from canarium.evaluation.errors import EvaluationError
-from canarium.signals.access import NamespaceAccess
+from canarium.signals.access import Dropped, NamespaceAccess
 from canarium.signals.addresses import authority
 from canarium.signals.errors import NoAnswer, Unreachable
 from canarium.signals.prometheus import reason_of
@@ -50,10 +50,11 @@ async def compare(
     """Returns the share of requests with different responses.
 
     A request that *stable* does not answer with 200, or whose connection is lost, is not counted;
-    one that only the candidate fails is a difference.
+    one that only the candidate fails is a difference. Nor is one counted for whose answers the
+    operator lacked memory.
     """
     gate = asyncio.Semaphore(AT_ONCE)
-    lost: list[str] = []
+    lost: list[NoAnswer] = []
 
     async def one(body: bytes) -> bool | None:
         async with gate:
@@ -61,9 +62,10 @@ async def compare(
                 wanted = await _answered(web, how, how.stable_path, stable, body)
                 if wanted is None:
                     return None
-                answer = await _answered(web, how, how.path, candidate, body)
-            except Unreachable as error:
-                lost.append(str(error))
+                async with web.keeping(len(wanted)):
+                    answer = await _answered(web, how, how.path, candidate, body)
+            except (Unreachable, Dropped) as error:
+                lost.append(error)
                 return None
             pair = (wanted,) if answer is None else (wanted, answer)
             result, _ = await web.evaluate(
@@ -82,8 +84,10 @@ async def compare(
         return Missing(f"replay: {error}", error=True, reason=reason_of(error))
     compared = [alike for task in tasks if (alike := task.result()) is not None]
     if not compared and lost:
-        text = f"{len(lost)} of {len(requests)} recorded requests found no connection: {lost[-1]}"
-        return Missing(text, reason=CheckReason.PODS_UNREACHABLE)
+        text = f"{len(lost)} of {len(requests)} recorded requests got no answer: {lost[-1]}"
+        unreachable = isinstance(lost[-1], Unreachable)
+        reason = CheckReason.PODS_UNREACHABLE if unreachable else lost[-1].reason
+        return Missing(text, error=not unreachable, reason=reason)
     if not compared:
         text = f"stable answered none of {len(requests)} recorded requests with {how.json_path}"
         return Missing(text, reason=CheckReason.NO_MATCH)
@@ -103,7 +107,7 @@ async def _answered(
             patience=how.patience,
             pod=True,
         )
-    except Unreachable:
+    except (Unreachable, Dropped):
         raise
     except NoAnswer:
         return None

@@ -110,3 +110,13 @@ def test_series_of_metrics_that_only_begin_with_the_name_are_skipped() -> None: 
     page = b"a 1\n" + b"a_total 2\n" * (MOST_SERIES + 1)
     selectors = [{"key": "k", "name": "a", "labels": []}]
     assert list(selected(page, selectors)["k"].values()) == [1.0]
+
+
+@pytest.mark.rule("R31")
+def test_values_that_many_selectors_share_are_bounded_together() -> None:  # H3
+    page = "".join(f'requests_total{{path="/{i}"}} {i}\n' for i in range(4_000)).encode()
+    selectors = [{"key": f"k{n}", "name": "requests_total", "labels": []} for n in range(3)]
+    with pytest.raises(EvaluationError, match="more than 10000 values of the page") as caught:
+        selected(page, selectors)
+    assert caught.value.reason is ErrorReason.TOO_MANY_SERIES
+    assert {len(found) for found in selected(page, selectors[:2]).values()} == {4_000}

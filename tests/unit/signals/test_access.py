@@ -86,3 +86,29 @@ async def test_namespace_that_receives_most_gives_way_when_memory_is_short(
     release.set()
     results = await asyncio.gather(*evil, return_exceptions=True)
     assert 2 <= sum(isinstance(result, Dropped) for result in results) < 6
+
+
+async def test_answer_that_is_kept_counts_as_received(
+    shared: SharedResources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the answer of stable while the candidate is asked the same."""
+    monkeypatch.setattr(module, "RECEIVING", 100)
+    entered: list[int] = []
+
+    async def keep(namespace: str, size: int) -> None:
+        async with shared.of(namespace).keeping(size):
+            entered.append(size)
+            await asyncio.sleep(60)
+
+    evil = [asyncio.create_task(keep("evil", size)) for size in (40, 50)]
+    await asyncio.sleep(0)
+    assert entered == [40, 50]
+    good = asyncio.create_task(keep("good", 30))
+    done, _ = await asyncio.wait([*evil, good], return_when=asyncio.FIRST_COMPLETED, timeout=10)
+    assert done == {evil[1]}, "the largest answer of the namespace with the most is dropped"
+    assert isinstance(evil[1].exception(), Dropped)
+    evil[0].cancel()
+    good.cancel()
+    await asyncio.gather(evil[0], good, return_exceptions=True)
+    async with asyncio.timeout(10), shared.of("good").keeping(100):
+        pass  # Nothing is counted any more.

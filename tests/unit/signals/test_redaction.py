@@ -37,6 +37,14 @@ def test_secret_is_hidden_whole_with_and_without_its_scheme() -> None:
     assert redacted("a 1 b", ["1", ""]) == "a 1 b"
 
 
+@pytest.mark.parametrize("cut", [8, 20, 39])
+def test_part_of_a_secret_at_the_end_of_a_shortened_quotation_is_hidden(cut: int) -> None:
+    secret = "tok-0123456789abcdefghijklmnopqrstuvwxyz"
+    assert redacted(f"invalid token {secret[:cut]}…", [secret]) == f"invalid token {HIDDEN}…"
+    assert redacted(f"{secret[:cut]}{secret}", [secret]) == HIDDEN * 2
+    assert redacted("tok-012 and others", [secret]) == "tok-012 and others"
+
+
 async def test_server_that_is_down_is_named_without_its_login(web: NamespaceAccess) -> None:
     url = "http://me:pa55word@127.0.0.1:1/?key=k3y-of-mine"
     for found in (

@@ -96,6 +96,10 @@ class Reading:
     histogram: tuple[tuple[float, float], ...] = ()
 
 
+#: Reasons of the network and of the operator itself: no version fails for them (R17, R25).
+NOT_OF_THE_VERSION = frozenset({CheckReason.PODS_UNREACHABLE, CheckReason.EVALUATION_UNAVAILABLE})
+
+
 @dataclass(frozen=True, slots=True)
 class Missing:
     """Why there is no value; `error` if the query itself failed. `reason` is for conditions."""
@@ -105,6 +109,12 @@ class Missing:
     reason: str = CheckReason.NO_DATA
     #: The object that has to be corrected, if it is one.
     faulty: FaultyObject | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts against `errorLimit`: a failed query whose failure is not that of the
+        network or of the operator itself."""
+        return self.error and self.reason not in NOT_OF_THE_VERSION
 
 
 Result = Reading | Missing
@@ -127,10 +137,7 @@ def read(measure: Measure, window: Window) -> Result:
         last = window.failures[-1] if window.failures else None
         if last:
             text = f"no pod was scraped: {last.pod}: {last.message}"
-            # A lost connection is not the version's error: it never counts against errorLimit.
-            return Missing(
-                text, error=last.reason != CheckReason.PODS_UNREACHABLE, reason=last.reason
-            )
+            return Missing(text, error=True, reason=last.reason)
         return Missing("no pod was scraped yet")
     match measure:
         case Share(bad, total):

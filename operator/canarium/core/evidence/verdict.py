@@ -62,6 +62,12 @@ class TallyLimits:
     errors: int | None = None
     insufficient: int | None = 0
 
+    def exceeded_by(self, tally: Tally) -> bool:
+        """Returns whether a check failed, or ended in an error, more often than allowed."""
+        return tally.failures > self.failures or (
+            self.errors is not None and tally.errors > self.errors
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -105,7 +111,7 @@ def judge(
             Verdict.INSUFFICIENT,
             candidate.reason,
             candidate.message,
-            error=candidate.error,
+            error=candidate.counts,
             faulty=candidate.faulty,
         )
     for what, number in (("value", candidate.value), ("number of observations", candidate.samples)):
@@ -195,7 +201,7 @@ def _against(
     if stable is None:
         return insufficient(CheckReason.NO_DATA, "it was not measured")
     if isinstance(stable, Missing):
-        return insufficient(stable.reason, stable.message, stable.error, stable.faulty)
+        return insufficient(stable.reason, stable.message, stable.counts, stable.faulty)
     if stable.samples is not None and stable.samples < min_samples:
         return insufficient(
             CheckReason.NOT_ENOUGH_SAMPLES,
@@ -337,12 +343,7 @@ def weigh(
     """Returns the evidence from the findings of one evaluation of `checks`; tallies include that
     evaluation."""
     evaluated = list(evaluations)
-    over = [
-        finding
-        for finding, tally, limits in evaluated
-        if tally.failures > limits.failures
-        or (limits.errors is not None and tally.errors > limits.errors)
-    ]
+    over = [finding for finding, tally, limits in evaluated if limits.exceeded_by(tally)]
     failed = next((f for f in over if f.on_failure is OnFailure.ROLL_BACK), None)
     frozen = next((f for f in over if f.on_failure is OnFailure.HOLD), None)
     exhausted = any(

@@ -4,7 +4,9 @@ The contract of an answer to the operator's POST:
 
 - Status 202, or another 2xx with `"status": "pending"` in a JSON object: it is asked again.
 - Another 2xx: it passes if the condition of the gate is met, or if there is none. With
-  `"status": "rejected"` or `"failed"`, or if the condition is not met, it is negative.
+  `"status": "rejected"`, `"denied"` or `"failed"`, or if the condition is not met, it is negative.
+- Without a condition, a `status` with another text than those and the words for a success does
+  not count: a result is only what is certain to be one.
 - Anything else does not count, as an error of a query is not a verdict (R17): it is asked again.
 """
 

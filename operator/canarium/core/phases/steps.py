@@ -20,6 +20,7 @@ from canarium.core.context.position import current_step, following, granted, rel
 from canarium.core.context.progress import current_progress, progress_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
+from canarium.core.evidence.measures import NOT_OF_THE_VERSION
 from canarium.core.evidence.verdict import Finding
 from canarium.core.facts.grant import ELAPSED, INSUFFICIENT, PASSED, PROMOTE, PROMOTION
 from canarium.core.health import gates
@@ -151,11 +152,10 @@ def _await_evidence(
 def _rolls_back(judging: EffectiveAnalysis, open_check: Finding) -> bool:
     """Returns whether missing data fails the candidate.
 
-    Unreachable pods do not: a blocked connection is not evidence about the version (R7).
+    A blocked connection and a lack of the operator's own resources are not evidence about the
+    version (R7).
     """
-    return (
-        judging.on_insufficient == "RollBack" and open_check.reason != CheckReason.PODS_UNREACHABLE
-    )
+    return judging.on_insufficient == "RollBack" and open_check.reason not in NOT_OF_THE_VERSION
 
 
 def _wait_for_check(

@@ -147,3 +147,18 @@ def test_failures_errors_and_insufficient_results_have_separate_limits(
 @rule("R17")
 def test_verdict_without_any_result_is_not_pass() -> None:
     assert weigh("r", 0, 0, [], ()).verdict is Verdict.INSUFFICIENT
+
+
+@rule("R17", "R25")
+@pytest.mark.parametrize("reason", ["PodsUnreachable", "EvaluationUnavailable"])
+def test_lack_of_network_or_workers_never_counts_against_the_limit_of_errors(reason: str) -> None:
+    lacking = Missing("the workers are busy", error=True, reason=reason)
+    broken = Missing("status 500", error=True, reason="QueryFailed")
+    for candidate, stable, error in (
+        (lacking, None, False),
+        (broken, None, True),
+        (errors(0, 1000), lacking, False),
+        (errors(0, 1000), broken, True),
+    ):
+        bounds = Bounds(max_ratio=1.5) if stable else ONE_PERCENT
+        assert look(bounds, candidate, stable).error is error
