@@ -91,9 +91,9 @@ def test_error_names_leaf_line_and_what_is_wrong(source: str, reason: str, said:
     ids=lambda value: str(value)[:30],
 )
 def test_template_that_could_loop_or_grow_is_refused_before_it_runs(source: str, said: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     error = refused(source)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert error.reason == "TemplateUnbounded"
     assert said in str(error)
 
