@@ -85,7 +85,7 @@ def gate_answer(header: Header, body: bytes) -> TaskResult:
     elif state is None:
         known = ", ".join(_GATE_STATES)
         raise EvaluationError(
-            ErrorReason.UNREADABLE, f"its status is {word[:80]!r}, which is none of {known}"
+            ErrorReason.UNREADABLE, f"its status is {str(word)[:80]!r}, which is none of {known}"
         )
     if condition and state == "Passed":
         try:

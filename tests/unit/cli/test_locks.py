@@ -31,7 +31,8 @@ def test_every_install_of_the_makefile_checks_hashes() -> None:
     unchecked = [
         x
         for x in installs
-        if "--require-hashes" not in x and not x.endswith(("-e . -e ./cli", "--no-build-isolation . ./cli"))
+        if "--require-hashes" not in x
+        and not x.endswith(("-e . -e ./cli", "--no-build-isolation . ./cli"))
     ]
     assert not unchecked
 
