@@ -38,8 +38,8 @@ _LEASE = 15.0 + 2.0
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One budget at one size. `passed` is None when it was not measured; `reached` also when there
-    is no goal."""
+    """One budget at one size. `passed` is None when it was not measured; `reached` also without
+    a goal."""
 
     n: int
     what: str
