@@ -12,10 +12,16 @@ from canarium.api.states import Phase
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult, Place
 from canarium.core.health import availability
+from canarium.core.phases.ready import ready
 from canarium.core.phases.starting import is_first_unserved
 
 #: Phases in which the version in spec is promoted.
 SETTLED = frozenset({Phase.READY, Phase.BAKING, Phase.DEGRADED})
+
+
+def degraded(ctx: RolloutContext) -> PhaseResult:
+    """Corrects drift and waits for pods, as in phase Ready."""
+    return ready(ctx)
 
 
 def is_degraded(ctx: RolloutContext) -> bool:

@@ -39,7 +39,7 @@ from canarium.core.phases.check_waits import missing_for_move, waiting_for_check
 from canarium.core.phases.creating import create_candidate, makes_room, scale_down_stable
 from canarium.core.phases.deployments import startable_replicas, store_revision
 from canarium.core.phases.gate_waits import holding_move, waiting_for_gates
-from canarium.core.phases.rolling_back import roll_back
+from canarium.core.phases.rollback import roll_back
 from canarium.core.phases.scaled_to_zero import asleep, is_waking, waking
 from canarium.core.phases.steps import StepOver, hold_step
 from canarium.core.phases.waiting import (

@@ -1,116 +1,13 @@
-"""Phase RolledBack: the target has failed, and stable serves (R8, R9).
-
-The row RollingBack uses the same decision while anything of the revision still runs. The quarantine
-lasts until a new spec or a retry: applying the same spec again changes nothing.
-"""
+"""Phase RolledBack: the target has failed, no Deployment of it is left, and stable serves (R9)."""
 
 from __future__ import annotations
 
-from canarium.api.reasons import ConditionType, EventReason, FailureReason, HoldReason
-from canarium.api.states import CommandOutcome, OutcomeKind
-from canarium.api.status import Failure, Outcome
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.live_traffic import carries_traffic
-from canarium.core.context.naming import describe
-from canarium.core.decision.phase_result import PhaseResult, Wait
-from canarium.core.decision.plan import Action, Event
-from canarium.core.facts.grant import token_of
-from canarium.core.health.availability import serving_now
-from canarium.core.health.cause import Cause
-from canarium.core.messages import event_text, explain, retry_advice
-from canarium.core.outcomes.failures import known_failure
-from canarium.core.outcomes.records import history_entry
-from canarium.core.outcomes.refusals import until_refused
-from canarium.core.phases.deployments import delete_revisions
-from canarium.core.phases.leftover_pods import Leftover, find_leftover
-from canarium.core.phases.rolling_back import removing_traffic, rollback_blocked
-
-#: Command that caused the failure, by its reason.
-_COMMANDS: dict[str, str] = {FailureReason.ABORTED: "abort", FailureReason.UNDONE: "undo"}
+from canarium.core.decision.phase_result import PhaseResult
+from canarium.core.phases.rolling_back import rolling_back
 
 
 def rolled_back(ctx: RolloutContext) -> PhaseResult:
-    """Moves traffic from the quarantined target to stable, then deletes its pods.
-
-    It is reported as rolled back only once callers no longer reach it (R29).
-    """
-    moves: list[Action] = []
-    moves += ctx.router.route_all_to_stable(ctx)
-    withdrawn = ctx.router.stable_has_all(ctx)
-    others = [r for r in (ctx.target, *ctx.obsolete_revisions) if ctx.observed.deployment(r)]
-    # Recreate scaled stable down for it, so stable waits for the failed version's own pods (R22).
-    in_the_way = ctx.strategy == "Recreate" and not ctx.observed.replicas(ctx.stable)
-    if withdrawn or in_the_way:
-        moves += delete_revisions(ctx, others)
-    failure = known_failure(ctx)
-    carrying = carries_traffic(ctx, ctx.target)
-    base = PhaseResult(
-        actions=until_refused(ctx, moves),
-        stable=ctx.stable,
-        candidate=ctx.target if carrying else None,
-        progress=ctx.status.progress if carrying else None,
-        carrying=carrying,
-    ).fail(failure)
-    why = explain(failure)
-    if not in_the_way and not ctx.router.can_fall_back(ctx):
-        return rollback_blocked(ctx, base, why)
-    if carrying and not in_the_way:
-        return removing_traffic(ctx, base, why)
-    busy = bool(others) or not withdrawn
-    left = [p for p in ctx.observed.pods_of(ctx.target) if not ctx.is_stuck(p)]
-    recreating = ctx.strategy == "Recreate" and (busy or bool(left))
-    late = find_leftover(ctx, left) if recreating else Leftover()
-    text = f"{describe(ctx, ctx.target)} was rolled back at {failure.time}: {why}"
-    if carrying:
-        text = f"Rolling back {describe(ctx, ctx.target)}: {why}"
-    restart = (
-        f"{describe(ctx, ctx.stable)} starts once these pods have terminated{late.text}"
-        if recreating
-        else ""
-    )
-    if recreating:
-        base = base.explaining_outage()
-    wait = Wait(HoldReason.TERMINATING_FAILED_REVISION, pod=late.pod)
-    return (
-        base.at(ctx.status.progress if recreating else None)
-        .recheck_in(late.recheck)
-        .say(text, serving_now(ctx), restart, retry_advice(ctx.target, follows=ctx.follows))
-        .holding(wait if busy or recreating else None)
-        .with_outcome(None if carrying else _history(ctx, failure))
-        .with_events(*(() if carrying else _events(ctx, failure)))
-    )
-
-
-def _events(ctx: RolloutContext, failure: Failure) -> tuple[Event, ...]:
-    """Returns one Event for each time that a version is rolled back."""
-    condition = next(
-        (c for c in ctx.status.conditions if c.type == ConditionType.ROLLED_BACK), None
-    )
-    if condition and condition.status == "True" and ctx.status.failure:
-        return ()
-    return (Event("Warning", EventReason.ROLLED_BACK, event_text(ctx.target, failure)),)
-
-
-def _history(ctx: RolloutContext, failure: Failure) -> Outcome | None:
-    """Returns the entry for the history, once: applying the spec of a failed version again adds no
-    second entry (R9)."""
-    last = next((o.outcome for o in ctx.status.history if o.revision == ctx.target), None)
-    if last in (OutcomeKind.ROLLED_BACK, OutcomeKind.UNDONE, OutcomeKind.FAILED):
-        return None
-    newest = next(iter(ctx.status.history), None)
-    undone = (
-        newest is not None
-        and newest.revision == ctx.target
-        and newest.outcome == OutcomeKind.PROMOTED
-    )
-    cause = Cause(failure.reason, failure.message, failure.pod, failure.container)
-    command = _COMMANDS.get(failure.reason)
-    orders = (
-        a
-        for a in ctx.status.commands
-        if a.revision == ctx.target and a.result == CommandOutcome.ACCEPTED
-    )
-    order = next((a for a in orders if a.command == command), None)
-    by = token_of(order) if order else None
-    outcome = OutcomeKind.UNDONE if undone else OutcomeKind.ROLLED_BACK
-    return history_entry(ctx, ctx.target, outcome, failure.reason, cause, command=by)
+    """Keeps traffic on stable, as in phase RollingBack: a route may be edited by hand, and pods may
+    still terminate."""
+    return rolling_back(ctx)

@@ -26,7 +26,7 @@ from canarium.core.facts.grant import ELAPSED, INSUFFICIENT, PASSED, PROMOTE, PR
 from canarium.core.health import gates
 from canarium.core.messages import command_advice, sentences
 from canarium.core.phases.check_waits import without_checks
-from canarium.core.phases.rolling_back import roll_back
+from canarium.core.phases.rollback import roll_back
 from canarium.core.phases.waiting import (
     outlook,
     resume_advice,

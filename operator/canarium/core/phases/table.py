@@ -56,12 +56,13 @@ from canarium.api.states import Phase
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.phases.baking import baking
-from canarium.core.phases.degraded import is_degraded
+from canarium.core.phases.degraded import degraded, is_degraded
 from canarium.core.phases.failed import failed
 from canarium.core.phases.invalid import invalid, is_invalid
 from canarium.core.phases.progressing import progressing
 from canarium.core.phases.ready import ready
 from canarium.core.phases.rolled_back import rolled_back
+from canarium.core.phases.rolling_back import rolling_back
 from canarium.core.phases.starting import starting
 
 
@@ -123,7 +124,7 @@ TABLE: tuple[Row, ...] = (
             and ctx.quarantined
             and ctx.observed.deployment(ctx.target) is not None
         ),
-        then=rolled_back,
+        then=rolling_back,
     ),
     Row(
         Phase.ROLLED_BACK,
@@ -169,7 +170,7 @@ TABLE: tuple[Row, ...] = (
         "operator corrects drift and moves traffic to the first version with ready pods.",
         (Phase.READY, Phase.STARTING, Phase.BAKING, Phase.ROLLING_BACK),
         when=is_degraded,
-        then=ready,
+        then=degraded,
     ),
     Row(
         Phase.READY,

@@ -12,7 +12,7 @@ from canarium.core.health.cause import Cause
 from canarium.core.messages import explain
 from canarium.core.outcomes.records import failure_record
 from canarium.core.outcomes.refusals import blocked, quoted, until_refused
-from canarium.core.phases.rolling_back import traffic_kept
+from canarium.core.phases.rollback import traffic_kept
 
 
 def undo(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
