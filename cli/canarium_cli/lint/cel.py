@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+import pickle
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +17,14 @@ def holds(rule: str, value: Any) -> bool:
 
     Raises celpy.CELEvalError for a value that the rule cannot be applied to.
     """
-    return bool(_program(rule).evaluate({"self": json_to_cel(value)}))
+    return _holds(rule, pickle.dumps(value))
+
+
+@lru_cache(4096)
+def _holds(rule: str, pickled: bytes) -> bool:
+    """An evaluation takes milliseconds, and the models of a repository resemble each other."""
+    value = json_to_cel(pickle.loads(pickled))
+    return bool(_program(rule).evaluate({"self": value}))
 
 
 @cache
