@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -96,7 +97,9 @@ def _wait(
     say: Say,
 ) -> Exit:
     last, outage = "", ""
-    with ModelWatch(connection.kubectl, name, children=False) as watch:
+    left = math.inf if deadline is None else deadline - time.monotonic()
+    tick = min(1.0, max(0.1, left))  # A short timeout ends before the first whole second.
+    with ModelWatch(connection.kubectl, name, children=False, tick=tick) as watch:
         for snapshot in watch:
             words = _line(snapshot.model)
             if words != last and not connection.quiet:
