@@ -64,6 +64,7 @@ def test_summary_lists_the_tests_by_the_reason_of_the_cluster() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_page_about_testing_has_the_table_of_the_markers() -> None:
     command = [sys.executable, "-m", "pytest", "e2e", "--collect-only", "-q", "--offers"]
     done = subprocess.run(

@@ -195,6 +195,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory, environment: None) -> Iterator
         moto.kill()
 
 
+@pytest.mark.slow
 async def test_cloudwatch(rig: Rig, aws: Aws) -> None:
     check = recipe("cloudwatch", aws.url)
     rig.secrets.stored["aws"] = aws.secret()
@@ -205,6 +206,7 @@ async def test_cloudwatch(rig: Rig, aws: Aws) -> None:
     assert (found.reason, found.error) == ("NoMatch", False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"])
 async def test_cloudwatch_refuses_another_key(rig: Rig, aws: Aws, changed: str) -> None:
     rig.secrets.stored["aws"] = aws.secret(**{changed: "AKIAANOTHER"})
@@ -214,6 +216,7 @@ async def test_cloudwatch_refuses_another_key(rig: Rig, aws: Aws, changed: str) 
     assert found.message == f"{aws.url}: status 403: the login is refused"
 
 
+@pytest.mark.slow
 async def test_role_is_assumed_at_the_sts_of_moto(s3: S3, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("federated-token")

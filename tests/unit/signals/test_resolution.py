@@ -119,6 +119,7 @@ def test_silent_name_servers_of_one_namespace_delay_no_other(files: dict[str, Pa
     assert found["api"] < 1, found
 
 
+@pytest.mark.slow
 def test_names_resolve_by_hosts_file_search_domains_and_name_server(files: dict[str, Path]) -> None:
     assert netns.run("signals.test_resolution", "outcomes", files=files) == {
         "metrics.example": "200",

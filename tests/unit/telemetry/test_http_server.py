@@ -35,6 +35,7 @@ async def statuses() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_servers_answer_on_both_families() -> None:  # G1
     found = netns.run("telemetry.test_http_server", "statuses", address="fd00::7/128")
     assert found == {
@@ -44,6 +45,7 @@ def test_servers_answer_on_both_families() -> None:  # G1
     }
 
 
+@pytest.mark.slow
 def test_servers_answer_where_there_is_ipv6_only() -> None:
     found = netns.run("telemetry.test_http_server", "statuses", address="fd00::7/128", ipv4=False)
     reached = {name for name, status in found.items() if status == 200}
