@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -26,8 +27,14 @@ Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load(text: str) -> list[Any]:
-    """The objects in a YAML text."""
-    return [body for body in yaml.load_all(text, Loader) if body]
+    """The objects in a YAML text; yours to change."""
+    objects: list[Any] = pickle.loads(_pickled(text))
+    return objects
+
+
+@cache
+def _pickled(text: str) -> bytes:
+    return pickle.dumps([body for body in yaml.load_all(text, Loader) if body])
 
 
 @cache
