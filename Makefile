@@ -67,7 +67,7 @@ packages:                     ## install what `make test` needs from Debian, or 
 # so what the derandomized simulations explore: with a fixed one, a run can be repeated.
 test: packages                ## run all tests: unit, integration, simulation, end-to-end (10 to 20 minutes)
 	@$(MAKE) --no-print-directory .venv/.ready .venv-fetch/.ready .venv-mlflow/.ready .venv-signing/.ready
-	PYTHONHASHSEED=0 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	PYTHONHASHSEED=0 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=5
 
 test-gateways: .venv/.ready   ## test routes behind Envoy Gateway (built once, five minutes)
 	$(PY) -m pytest e2e/test_gateway.py e2e/test_grpc.py e2e/gateway_limits.py --gateway=envoy-gateway
