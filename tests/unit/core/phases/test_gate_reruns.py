@@ -160,6 +160,12 @@ def test_gate_without_a_job_that_waits_is_not_run_again(gate: str, text: str) ->
     assert len(cluster.run(30).started_jobs) == 1
 
 
+@rule("R16", "R27")
+def test_gate_whose_model_gate_does_not_exist_has_no_job_to_run_again() -> None:
+    cluster = sharing(None)
+    assert rerun(cluster).message == "gate eval has run no Job yet"
+
+
 @rule("R9", "R27")
 def test_gate_with_a_result_is_not_run_again() -> None:
     passed = ends(rolling(EVAL), JobOutcome.PASSED, 0)
