@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
 from canarium.core.facts.gate_answers import AnswerState
+from canarium.kube import resources
 from simulation import specs
 from simulation.frame import SHORT
 from simulation.gate_invariants import GateInvariant
@@ -15,7 +16,8 @@ from simulation.gate_jobs import MODES, PASSES
 from simulation.gate_systems import LOST, GateSystems
 from simulation.operators import Deciding, Operator
 from simulation.pause_adversary import LISTS, Fed, PauseAdversary, Steps
-from simulation.server import Write
+from simulation.server import PERSON, Write
+from simulation.world import KEY
 
 NAMES = ("first", "weight", "whole", "end")
 ANSWERS = (
@@ -56,12 +58,23 @@ GATES: tuple[list[dict[str, Any]], ...] = (
     [_job("weight", "Weight", weight=50)],
     [],
 )
+
+
+def _shared(name: str, before: str, **more: Any) -> dict[str, Any]:
+    """A gate whose Job is that of a ModelGate."""
+    return {"name": name, "before": before, "job": {"modelGate": "shared"}, **more}
+
+
+#: What the ModelGate is edited to; None: it is deleted.
+MODEL_GATES: tuple[dict[str, Any] | None, ...] = ({"image": "a:1"}, {"image": "b:1"}, None)
 JOBS: tuple[list[dict[str, Any]], ...] = (
     [_job("weight", "Weight", weight=50)],
     [_job("first", "Traffic"), _gate("whole", "Promotion")],
     [_job("first", "Traffic", timeout="5s"), _job("weight", "Weight", weight=25)],
     [_job("whole", "Promotion", timeout="10s", onError="RollBack"), _job("end", "Finish")],
     [_job("first", "Traffic"), _job("whole", "Promotion"), _job("end", "Finish")],
+    [_shared("first", "Traffic"), _shared("weight", "Weight", weight=25)],
+    [_shared("weight", "Weight", weight=50), _shared("end", "Finish")],
     [],
 )
 
@@ -180,6 +193,19 @@ class GateAdversary(PauseAdversary):
         self.world.jobs.lose()
         self.let(after)
 
+    @rule(name=st.sampled_from(NAMES), after=SHORT)
+    def job_is_run_again(self, name: str, after: float) -> None:
+        self.rerun(name)
+        self.let(after)
+
+    def rerun(self, name: str) -> None:
+        """A person orders the Job of the gate that waits, else of this one, to run again."""
+        self.tokens += 1
+        gates = self.world.status().get("gates") or ()
+        waiting = [g["name"] for g in gates if g["state"] == "Waiting" and g["kind"] == "Job"]
+        gate = waiting[0] if waiting else name
+        self.world.command("rerun", f"{self.target()}/{gate}:{self.tokens}")
+
     @rule(refused=st.sampled_from(("create jobs", "patch services")), after=SHORT)
     def job_is_forbidden(self, refused: str, after: float) -> None:
         self.operator.faults.forbidden = {refused}
@@ -199,9 +225,13 @@ class GateAdversary(PauseAdversary):
             if gate is None or gate["state"] != "Waiting":
                 continue
             if gate["kind"] == "Job":
-                # It was lost too often.
-                self.world.command("abort", f"{self.target()}/{name}")
+                # It was lost too often, or has none: the gate and its ModelGate were removed.
+                self.rerun(name)
                 self.let(30.0)
+                waits = {g["name"]: g["state"] for g in self.world.status().get("gates") or ()}
+                if waits.get(name) == "Waiting":
+                    self.world.command("abort", f"{self.target()}/{name}")
+                    self.let(30.0)
             elif gate["kind"] == "Web":
                 self.world.apply(_with(self.world.model()["spec"], _again(gate)))
                 self.let(90.0)
@@ -228,7 +258,26 @@ class JobAdversary(GateAdversary):
         self, gates: list[dict[str, Any]], router: str, mode: str, underway: float
     ) -> None:
         self.world.jobs.mode = mode
+        self.edit_model_gate(MODEL_GATES[0])
         super().begin(gates, LISTS[0], router, "one", underway)
+
+    @rule(job=st.sampled_from(MODEL_GATES))
+    def model_gate_is_edited(self, job: dict[str, Any] | None) -> None:
+        self.edit_model_gate(job)
+        self.let(0.1)
+
+    def edit_model_gate(self, job: dict[str, Any] | None) -> None:
+        key = (KEY[0], "shared")
+        server, kind = self.world.server, resources.MODEL_GATES
+        if server.find(kind, key):
+            server.delete(kind, key, actor=PERSON)
+        if job:
+            body = {"metadata": {"namespace": key[0], "name": key[1]}, "spec": {"job": job}}
+            server.create(kind, body, PERSON)
+
+    def order_what_waits(self) -> None:
+        self.edit_model_gate(MODEL_GATES[0])
+        super().order_what_waits()
 
     @rule(gates=st.sampled_from(JOBS), after=SHORT)
     def gates_are_edited(self, gates: list[dict[str, Any]], after: float) -> None:

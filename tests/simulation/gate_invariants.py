@@ -8,6 +8,7 @@ that the operator has published as waiting counts until it is approved, with any
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +44,11 @@ class GateInvariant:
     #: UIDs of the latest Job of each name, and those that a record has.
     started: dict[str, str] = field(default_factory=dict)
     known_jobs: set[str] = field(default_factory=set)
+    #: Orders to run the Job of a revision and gate again, the first attempt since the last one, and
+    #: what its Jobs have run since.
+    reruns: Counter[tuple[str, str]] = field(default_factory=Counter)
+    first_attempts: dict[tuple[str, str], int] = field(default_factory=dict)
+    images: dict[tuple[str, str], str] = field(default_factory=dict)
     #: The weight that the operator claimed last for the present candidate, and the highest one.
     claimed: int | None = None
     highest: tuple[str, int] = ("", -1)
@@ -85,6 +91,11 @@ class GateInvariant:
         if value and value != _notes(before).get(f"{GROUP}/approve"):
             revision, _, token = value.partition("/")
             self.approved.add((revision, token.partition(":")[0]))
+        value = _notes(after).get(f"{GROUP}/rerun")
+        if value and value != _notes(before).get(f"{GROUP}/rerun"):
+            revision, _, token = value.partition("/")
+            about = (revision, token.partition(":")[0])
+            self.reruns[about] += 1
 
     def _recorded(self, record: Mapping[str, Any]) -> None:
         """Notes the results on a record: each is that of a person, of a system or of a Job."""
@@ -93,6 +104,12 @@ class GateInvariant:
             result, about = gate.get("result"), (revision, gate["name"])
             if gate["kind"] == "Job" and "uid" in gate:
                 self.known_jobs.add(gate["uid"])
+            first = gate.get("first_attempt", 1)
+            if self.first_attempts.get(about, 1) != first:
+                if not self.reruns[about]:
+                    self.account.broken("R27", f"the Job of {about} runs again without an order")
+                self.first_attempts[about] = first
+                self.images.pop(about, None)
             if gate["kind"] == "Approval" or result is None:
                 continue
             self.systems.recorded.add(about)
@@ -112,8 +129,12 @@ class GateInvariant:
             self.account.broken("R27", f"a Job for {about} after its result")
         if self.started.get(meta["name"]) in self.known_jobs:
             self.account.broken("R27", f"Job {meta['name']} is created twice")
-        if int(meta["name"].rpartition("-")[2]) > ATTEMPTS:
+        if int(meta["name"].rpartition("-")[2]) > ATTEMPTS * (1 + self.reruns[about]):
             self.account.broken("R27", f"Job {meta['name']} is one attempt too many")
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        image = container["image"]
+        if self.images.setdefault(about, image) != image:
+            self.account.broken("R27", f"Job {meta['name']} runs {image}, without an order")
         self.started[meta["name"]] = meta["uid"]
 
     def _moved(self, before: Mapping[str, str], after: Mapping[str, str]) -> None:

@@ -117,9 +117,13 @@ class Deciding:
         for resource, doors in self._store.gateways.caches.items():
             for obj in self._world.server.all(resource):
                 doors.observe(obj)
-        for resource, templates in self._store.check_templates.caches.items():
+        shared: dict[Any, Any] = {
+            **self._store.check_templates.caches,
+            **self._store.model_gates.caches,
+        }
+        for resource, cached in shared.items():
             for obj in self._world.server.all(resource):
-                templates.observe(obj)
+                cached.observe(obj)
         for obj in self._world.server.all(resources.MODELS):
             self._store.parents.observe(obj)
 
@@ -183,6 +187,7 @@ class Deciding:
         whole: dict[Any, Any] = {
             resources.MODELS: self._store.parents,
             **self._store.check_templates.caches,
+            **self._store.model_gates.caches,
         }
         cache = whole.get(write.resource) or self._store.caches.get(write.resource)
         if cache is None:
