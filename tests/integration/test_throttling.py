@@ -18,7 +18,8 @@ import pytest
 import pytest_asyncio
 
 from canarium.kube import resources
-from canarium.kube.http import Client, ConcurrencyLimits
+from canarium.kube.http import Client
+from canarium.kube.limiter import ConcurrencyLimits
 from canarium.kube.throttle import Throttle
 from integration import rights
 from integration.conftest import Operator, control_plane

@@ -25,9 +25,10 @@ from canarium.host.model_metrics import model_series
 from canarium.host.namespaces import NamespaceSelection
 from canarium.host.scope_conflicts import LEASE, SCOPE, ScopeConflicts
 from canarium.kube.clock import Timing
-from canarium.kube.http import Client, ConcurrencyLimits
+from canarium.kube.http import Client
 from canarium.kube.identity import Identity
 from canarium.kube.lease import Lease
+from canarium.kube.limiter import ConcurrencyLimits
 from canarium.kube.throttle import Throttle
 from canarium.kube.trust import Trust
 from canarium.render.fetch_container import FetcherConfig

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -21,7 +20,7 @@ from canarium.kube.aggregated import AggregatedLimit
 from canarium.kube.clock import Timing
 from canarium.kube.credentials import ApiCredentials
 from canarium.kube.errors import ApiError
-from canarium.kube.limiter import Limiter
+from canarium.kube.limiter import ConcurrencyLimits
 from canarium.kube.resources import Resource
 from canarium.kube.retries import Retries
 from canarium.kube.throttle import Throttle, urgency
@@ -38,22 +37,8 @@ _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 _READ_TIMEOUT = 30.0
 _FAREWELL = 0.25
-#: Maximum reads in flight, so that starting many watches does not flood the server.
-_READS = 32
 #: Bookmarks arrive about once a minute: a watch that is silent for longer is dead.
 _WATCH_SILENCE = 90.0
-
-
-@dataclass(frozen=True, slots=True)
-class ConcurrencyLimits:
-    """How many requests may be in flight. API servers count reads and writes separately."""
-
-    writes: Limiter
-    reads: Limiter
-
-    @classmethod
-    def of(cls, writes: int) -> ConcurrencyLimits:
-        return cls(Limiter(writes), Limiter(_READS))
 
 
 class Client:

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from canarium.kube.clock import Timing
 from canarium.kube.throttle import FIRST, urgency
 
+#: Maximum reads in flight, so that starting many watches does not flood the server.
+_READS = 32
 _SHRINK = 0.8
 _GAIN = 0.1
 _SLOW = 1.0
@@ -125,3 +127,15 @@ class Limiter:
             if not turn.done():  # Otherwise the waiter was cancelled.
                 self._enter(how)
                 turn.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class ConcurrencyLimits:
+    """How many requests may be in flight. API servers count reads and writes separately."""
+
+    writes: Limiter
+    reads: Limiter
+
+    @classmethod
+    def of(cls, writes: int) -> ConcurrencyLimits:
+        return cls(Limiter(writes), Limiter(_READS))

@@ -11,7 +11,8 @@ import orjson
 import pytest
 
 from canarium.kube.errors import ApiError
-from canarium.kube.http import Client, ConcurrencyLimits
+from canarium.kube.http import Client
+from canarium.kube.limiter import ConcurrencyLimits
 from canarium.kube.resources import DEPLOYMENTS, PODS, SERVICES
 from canarium.kube.throttle import Throttle
 

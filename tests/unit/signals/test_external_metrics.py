@@ -15,7 +15,8 @@ from aiohttp import web as server
 from canarium.core.evidence.measures import Missing, Reading, Result
 from canarium.kube.aggregated import AT_ONCE, PER_SECOND
 from canarium.kube.clock import Timing
-from canarium.kube.http import Client, ConcurrencyLimits
+from canarium.kube.http import Client
+from canarium.kube.limiter import ConcurrencyLimits
 from canarium.kube.throttle import Throttle
 from canarium.signals.external_metrics import parsed, read
 from idle import SleepingClock
