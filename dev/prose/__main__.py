@@ -1,4 +1,4 @@
-"""Refuses banned wordings and names: `python -m prose [FILE…]`, by default all files of `SCOPE`.
+"""Refuses banned wordings and names: `python -m prose [FILE…]`, by default all files of the scope.
 
 Prints `file:line: "words": advice` for each, and exits 1 when there is one.
 """
@@ -13,42 +13,53 @@ from pathlib import Path
 from prose import docstrings, names, phrases, texts
 
 ROOT = Path(__file__).resolve().parents[2]
-#: What is checked. CRD descriptions are in docs/reference/api.md, which is generated from them.
-SCOPE = (
-    "*.md",
-    ".github/**/*.md",
-    "docs/**/*.md",
-    "argocd/*.md",
-    "bench/*.md",
-    "sandbox/*.md",
-    "changes/*.md",
-    "charts/canarium/*.md",
-    "charts/canarium/values.yaml",
-    "charts/canarium/templates/*.txt",
-    "charts/canarium/files/*.yaml",
-    "examples/**/*.yaml",
-    "operator/**/*.py",
-    "cli/**/*.py",
-    "sandbox/**/*.py",
-    "bench/**/*.py",
-    "demo/**/*.py",
-    "dev/**/*.py",
-    "e2e/**/*.py",
-    "tests/**/*.py",
-    "conftest.py",
+#: What is checked: every folder and file at the top that people read, except `EXCLUDED`.
+FOLDERS = (
+    ".github",
+    "argocd",
+    "bench",
+    "changes",
+    "charts",
+    "cli",
+    "crds",
+    "demo",
+    "dev",
+    "docs",
+    "e2e",
+    "examples",
+    "operator",
+    "sandbox",
+    "tests",
 )
+TOP = ("*.md", "*.py", "*.toml", "*.yml", ".*.yaml", "Dockerfile", "Makefile")
 #: Where the docstring of a function begins with a verb.
 DOCUMENTED = "operator/*.py"
-#: These contain the banned wordings as data.
-EXCLUDED = ("dev/prose/phrases.py", "tests/supply/test_prose.py")
+#: Files without prose of this project, and two that contain the banned wordings as data.
+EXCLUDED = (
+    "dev/prose/phrases.py",
+    "tests/supply/test_prose.py",
+    # Expected output, which tests compare with texts that are checked where they are written.
+    "tests/golden/*",
+    "tests/*/objects/*",
+    # Written by tests, or by other projects.
+    "argocd/*/testdata/*",
+    "bench/results/*",
+    "*/__pycache__/*",
+    "*.egg-info/*",
+    "*/licenses/*",
+    "requirements/*",
+)
 
 
 def files() -> Iterator[Path]:
     """Yields every file that is checked."""
-    for pattern in SCOPE:
-        for path in sorted(ROOT.glob(pattern)):
-            if path.relative_to(ROOT).as_posix() not in EXCLUDED:
-                yield path
+    names = [path for pattern in TOP for path in sorted(ROOT.glob(pattern))]
+    for folder in FOLDERS:
+        names += sorted(path for path in (ROOT / folder).rglob("*") if texts.is_readable(path))
+    for path in names:
+        name = path.relative_to(ROOT).as_posix()
+        if not any(fnmatch(name, pattern) for pattern in EXCLUDED):
+            yield path
 
 
 def problems(path: Path) -> Iterator[str]:

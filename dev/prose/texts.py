@@ -27,19 +27,49 @@ _ADDRESS = re.compile(r"https?://\S+")
 _QUOTED = re.compile(r'"[^"\n]*"|“[^”\n]*”')
 
 
+#: A comment of a template of Helm or Jinja.
+_TEMPLATE_COMMENT = re.compile(r"{{-? ?/\*(.*?)\*/ ?-?}}|{#-?(.*?)-?#}", re.DOTALL)
+_TEMPLATE_CODE = re.compile(r"{{.*?}}|{%.*?%}", re.DOTALL)
+_TAG = re.compile(r"<(?:script|style).*?</(?:script|style)>|<[^>]*>", re.DOTALL)
+#: Comments and literals of Lua, JavaScript and CSS.
+_SCRIPT = re.compile(
+    r"""(?P<comment>--[^\n]*|(?<!:)//[^\n]*|/\*.*?\*/)|"(?P<double>(?:\\.|[^"\\\n])*)"|"""
+    r"""'(?P<single>(?:\\.|[^'\\\n])*)'|`(?P<back>(?:\\.|[^`\\])*)`""",
+    re.DOTALL,
+)
+_HASH = re.compile(r"(?:^|\s)#(?! @schema)[#!:]? ?(\S.*)")
+_SUFFIXES = frozenset(
+    (
+        *(".md", ".txt", ".html", ".py", ".lua", ".js", ".css"),
+        *(".yaml", ".yml", ".tpl", ".toml"),
+        ".sh",
+    )
+)
+
+
+def is_readable(path: Path) -> bool:
+    """Returns whether a file has prose that `texts` reads."""
+    return path.suffix in _SUFFIXES and path.is_file()
+
+
 def texts(path: Path) -> Iterator[Text]:
-    """Yields the prose of a file by its kind. Raises ValueError for a kind that it cannot read."""
+    """Yields the prose of a file by its kind."""
     content = path.read_text()
-    if path.suffix == ".md":
-        yield Text(1, markdown(content))
-    elif path.suffix == ".txt":
-        yield Text(1, _plain(re.sub(r"{{.*?}}", "…", content)))
-    elif path.suffix in (".yaml", ".tpl"):
-        yield from yaml_texts(content)
-    elif path.suffix == ".py":
-        yield from python(content)
-    else:
-        raise ValueError(f"{path}: no reader for files of this kind")
+    match path.suffix:
+        case ".md":
+            yield Text(1, markdown(content))
+        case ".txt":
+            yield Text(1, _plain(_TEMPLATE_CODE.sub("…", content)))
+        case ".html":
+            yield from html(content)
+        case ".yaml" | ".yml" | ".tpl":
+            yield from yaml_texts(content)
+        case ".py":
+            yield from python(content)
+        case ".lua" | ".js" | ".css":
+            yield from script(content)
+        case _:
+            yield from hash_comments(content)
 
 
 def markdown(content: str) -> str:
@@ -49,14 +79,50 @@ def markdown(content: str) -> str:
     return _plain(_LINK.sub("]", content))
 
 
-def yaml_texts(content: str) -> Iterator[Text]:
-    """Yields the comments of a file, and its descriptions and summaries."""
+def html(content: str) -> Iterator[Text]:
+    """Yields the comments and the text of a page or its template."""
+    yield from _template_comments(content)
+    for pattern in (_TEMPLATE_COMMENT, _TEMPLATE_CODE, _TAG):
+        content = pattern.sub(lambda m: "\n" * m[0].count("\n") or " ", content)
+    yield Text(1, _plain(content))
+
+
+def script(content: str) -> Iterator[Text]:
+    """Yields the comments of a script or a stylesheet, and its literals of three words or more."""
+    for match in _SCRIPT.finditer(content):
+        text = next(part for part in match.groups() if part is not None)
+        if match["comment"] or len(text.split()) >= 3:
+            yield Text(1 + content.count("\n", 0, match.start()), _plain(text))
+
+
+def hash_comments(content: str) -> Iterator[Text]:
+    """Yields the comments of a file in which they begin with `#`."""
     for number, line in enumerate(content.splitlines(), 1):
-        comment = re.match(r"\s*#(?! @schema) ?(.*)", line)
-        value = re.match(r"\s*(?:- )?(?:description|summary|message): *(.*)", line)
-        prose = comment or value
-        if prose:
-            yield Text(number, _plain(prose[1]))
+        if comment := _HASH.search(line):
+            yield Text(number, _plain(comment[1]))
+
+
+def yaml_texts(content: str) -> Iterator[Text]:
+    """Yields the comments of a file or its template, and its descriptions and summaries."""
+    yield from _template_comments(content)
+    yield from hash_comments(content)
+    indent: int | None = None
+    for number, line in enumerate(content.splitlines(), 1):
+        key = re.match(r"([ -]*)(?:description|summary|message): *[>|]?-? *(.*)", line)
+        depth = len(line) - len(line.lstrip(" "))
+        if key:
+            indent = len(key[1])
+            yield Text(number, _plain(key[2].strip("\"'")))
+        elif indent is not None and (depth > indent or not line.strip()):
+            yield Text(number, _plain(line))
+        else:
+            indent = None
+
+
+def _template_comments(content: str) -> Iterator[Text]:
+    for match in _TEMPLATE_COMMENT.finditer(content):
+        text = match[1] or match[2] or ""
+        yield Text(1 + content.count("\n", 0, match.start()), _plain(text))
 
 
 def python(content: str) -> Iterator[Text]:

@@ -39,8 +39,8 @@ def register(folder: str) -> str:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    found = client.get_experiment_by_name(name)
-    experiment = found.experiment_id if found else client.create_experiment(name)
+    existing = client.get_experiment_by_name(name)
+    experiment = existing.experiment_id if existing else client.create_experiment(name)
     commit = os.environ.get("GIT_COMMIT")
     run = client.create_run(experiment, tags={"mlflow.source.git.commit": commit} if commit else {})
     client.log_artifacts(run.info.run_id, folder, "model")

@@ -27,7 +27,7 @@ from urllib.parse import unquote
 
 ANNOTATION = "canarium.dev/resolve"
 MODELS = "/apis/canarium.dev/v1alpha1/namespaces/{}/modeldeployments"
-#: Seconds after which a signed delivery is refused as a replay; its retries are signed anew.
+#: Seconds after which a signed delivery is refused as a replay; its retries are signed again.
 OLDEST = 300.0
 #: Maximum bytes of a delivery.
 LONGEST = 64 << 10
@@ -70,11 +70,11 @@ class Cluster:
 
         Raises OSError.
         """
-        found = [m for m in self._request("GET", self._models)["items"] if follows(m, name, alias)]
-        for model in found:
+        models = [m for m in self._request("GET", self._models)["items"] if follows(m, name, alias)]
+        for model in models:
             patch = {"metadata": {"annotations": {ANNOTATION: token}}}
             self._request("PATCH", f"{self._models}/{model['metadata']['name']}", patch)
-        return len(found)
+        return len(models)
 
     def _request(self, method: str, path: str, patch: Any = None) -> Any:
         # The kubelet replaces the token before it expires.

@@ -82,14 +82,14 @@ def duration(text: str) -> float:
 def resources(text: str) -> dict[str, Any]:
     """Returns the resources of a container from JSON. Raises ArgumentTypeError."""
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not valid JSON: {error}") from error
-    if not isinstance(found, dict) or not found.keys() <= {"requests", "limits", "claims"}:
+    if not isinstance(value, dict) or not value.keys() <= {"requests", "limits", "claims"}:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not an object with the keys requests, limits and claims"
         )
-    return found
+    return value
 
 
 def add_logging(parser: argparse.ArgumentParser) -> None:

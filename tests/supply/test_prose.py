@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
 from prose import docstrings, names, phrases, texts
-from prose.__main__ import ROOT, main
+from prose.__main__ import EXCLUDED, ROOT, files, main
 
 
 def words(text: str) -> list[str]:
@@ -51,6 +54,54 @@ def test_code_links_and_quotations_of_a_page_are_not_prose() -> None:
 def test_comments_and_descriptions_of_yaml_are_prose() -> None:
     content = "# told\nkey: told\ndescription: told\n# @schema told\n"
     assert [number for number, text in texts.yaml_texts(content) if words(text)] == [1, 3]
+
+
+def test_description_of_several_lines_and_comment_after_a_value_are_prose() -> None:
+    content = "a: b # told\nspec:\n  description: >-\n    It is\n    told here.\n  other: told\n"
+    assert [number for number, text in texts.yaml_texts(content) if words(text)] == [1, 5]
+
+
+def test_quoted_description_is_prose() -> None:
+    content = "description: \"It is told.\"\nsummary: 'It says so.'\n"
+    assert [number for number, text in texts.yaml_texts(content) if words(text)] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("read", "content", "lines"),
+    [
+        (texts.yaml_texts, "{{- /*\nIt is told.\n*/ -}}\n{{ told }}\nkey: told\n", [2]),
+        (
+            texts.html,
+            "<p>\nIt is told {{ told }}.</p>{# told #}\n<b id='told'>{% said %}\n",
+            [2, 2],
+        ),
+        (texts.script, "-- told\nlocal told = 'said'\nerror('it is told so', 0)\n", [1, 3]),
+        (texts.script, "// told\nlet told; /* is\nsaid */ f(`it is told`, told)\n", [1, 3, 3]),
+        (texts.hash_comments, "#!/bin/said\ntold=1 # told\n", [1, 2]),
+    ],
+    ids=["Helm", "HTML", "Lua", "JavaScript", "shell"],
+)
+def test_prose_of_other_languages_is_found(
+    read: Callable[[str], Iterator[texts.Text]], content: str, lines: list[int]
+) -> None:
+    matches = [
+        start + match.line for start, text in read(content) for match in phrases.matches(text)
+    ]
+    assert sorted(matches) == lines
+
+
+def test_every_file_with_prose_is_checked_or_listed_as_an_exception() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    checked = {path.relative_to(ROOT).as_posix() for path in files()}
+    unchecked = [name for name in tracked if name not in checked and texts.is_readable(ROOT / name)]
+    assert [n for n in unchecked if not any(fnmatch(n, pattern) for pattern in EXCLUDED)] == []
+
+
+@pytest.mark.parametrize("name", ["Makefile", "Dockerfile", "operator/canarium/runtimes/vllm.yaml"])
+def test_file_is_checked(name: str) -> None:
+    assert ROOT / name in set(files())
 
 
 def test_docstrings_and_messages_of_a_module_are_prose() -> None:

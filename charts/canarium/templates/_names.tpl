@@ -127,7 +127,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "canarium.imageOf" (dict "image" .Values.dashboard.image "root" .) }}
 {{- end -}}
 
-{{/* What the operator does with children in each namespace that it looks after. */}}
+{{/* What the operator does with children in each namespace that it manages. */}}
 {{- define "canarium.rules" -}}
 - apiGroups: [canarium.dev]
   resources: [modeldeployments]
@@ -142,8 +142,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - apiGroups: [canarium.dev]
   resources: [modeldeployments/finalizers]
   verbs: [update]
-# Later pods of a version know by them which bytes the first one fetched. Watched by our label, so
-# that one that is edited or deleted is put right.
+# They record for later pods of a version which bytes the first one fetched. Watched by our label, so
+# that one that is edited or deleted is restored.
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [list, watch, create, patch]
@@ -196,7 +196,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   verbs: [list, watch]
 - apiGroups: [""]
   resources: [events]
-  # Listed for a pod that has a node and no container: only its Events tell why.
+  # Listed for a pod that has a node and no container: only its Events have the reason.
   verbs: [create, list]
 {{- end -}}
 

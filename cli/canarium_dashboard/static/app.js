@@ -1,16 +1,16 @@
-// Keeps the page current: the server tells that something changed, and the page is read again.
+// Keeps the page current: the server reports each change, and the page is read again.
 // Everything is usable without this file.
 "use strict";
 
 const banner = document.getElementById("connection");
 
-function tell(text) {
+function notify(text) {
   banner.textContent = text;
   banner.hidden = text === "";
 }
 
 // The page that is open stays readable; the server leads from it to the login and back.
-function tellExpired() {
+function notifyExpired() {
   const link = document.createElement("a");
   link.href = location.href;
   link.textContent = "Log in";
@@ -50,7 +50,7 @@ async function refresh() {
   if (isBusy(main)) return false;
   const answer = await fetch(location.href, { headers: { accept: "text/html" } });
   if (answer.redirected || answer.status === 401) {
-    tellExpired();
+    notifyExpired();
     return true;
   }
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -98,7 +98,7 @@ async function update() {
     }
   } catch {
     due = true;
-    tell("The connection is lost. Trying again.");
+    notify("The connection is lost. Trying again.");
   } finally {
     running = false;
   }
@@ -106,14 +106,14 @@ async function update() {
 
 function listen(address) {
   const source = new EventSource(address);
-  source.addEventListener("open", () => { tell(""); update(); });
+  source.addEventListener("open", () => { notify(""); update(); });
   source.addEventListener("change", update);
   source.addEventListener("login", () => {
     source.close();
-    tellExpired();
+    notifyExpired();
   });
   source.addEventListener("error", () => {
-    tell("The connection is lost. Trying again.");
+    notify("The connection is lost. Trying again.");
     if (source.readyState === EventSource.CLOSED) setTimeout(() => listen(address), 5000);
   });
 }

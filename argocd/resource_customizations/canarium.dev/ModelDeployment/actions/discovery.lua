@@ -1,12 +1,12 @@
--- Which commands make sense now. The operator decides for itself as well: a command that comes
--- too late is answered in status.commands and does nothing.
+-- Lists the commands that have an effect now. The operator checks them again: a command that arrives
+-- too late does nothing, and status.commands states why.
 
 local status = obj.status or {}
 local metadata = obj.metadata or {}
 local spec = obj.spec or {}
 local candidate, failure, hold = status.candidate, status.failure, status.waitingFor or {}
 
--- What an older spec looked like says nothing about this one.
+-- The status of an older spec does not describe this one.
 local seen = status.observedGeneration ~= nil and status.observedGeneration == metadata.generation
   and status.phase ~= "Invalid" and metadata.deletionTimestamp == nil
 local rolling = seen and candidate ~= nil and status.stable ~= nil and failure == nil

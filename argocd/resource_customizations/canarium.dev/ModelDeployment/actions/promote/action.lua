@@ -1,4 +1,4 @@
--- Ends the candidate's present pause; the pauses after it are held as before.
+-- Ends the current pause of the candidate; later pauses still apply.
 
 local status = obj.status or {}
 local revision = (status.candidate or {}).revision
@@ -6,8 +6,8 @@ if revision == nil then
   error("there is no candidate to promote", 0)
 end
 
--- A token acts once. Every write gives the object another resourceVersion, this one too, so that
--- none comes twice; two clicks on the same state of the object are one command.
+-- A token acts once. Every write changes the resourceVersion of the object, so no token is repeated;
+-- two clicks on the same state of the object are one command.
 local annotations = obj.metadata.annotations or {}
 annotations["canarium.dev/promote"] = revision .. "/" .. obj.metadata.resourceVersion
 obj.metadata.annotations = annotations
