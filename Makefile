@@ -86,7 +86,7 @@ mutations: .venv/.ready       ## undo each fix in turn and check that a test fai
 	$(PY) -m mutations $(FAULTS)
 
 rules: .venv/.ready           ## list the rules and the tests that prove each; ABOUT="no traffic" selects by words
-	@$(PY) -m pytest -q --collect-only --rules --about "$(ABOUT)" --no-header | sed '/::/d'
+	@$(PY) -m pytest -q --collect-only --rules --about "$(ABOUT)" --no-header $$(grep -rlE --include='test_*.py' '\brule\(' tests e2e) | sed '/::/d'
 
 .venv/.bench: .venv/.ready requirements/bench.txt
 	.venv/bin/pip install -q --require-hashes -r requirements/bench.txt

@@ -30,6 +30,10 @@ KINDS = {
     "Charts, documentation and tools": "",
 }
 
+#: Where the invariants of random stories are, and how one is reported as violated.
+SIMULATION = "tests/simulation/"
+_INVARIANT = re.compile(r"""\bbroken\(\s*"(R\d+)",\s*f?"([^"]+)\"""")
+
 #: `## R7: What fails a candidate`: the number and the title of a rule, and whether it is planned.
 _HEADING = re.compile(r"(?m)^## (R\d+): (.+?)( \(planned\))?$")
 
@@ -126,11 +130,29 @@ def _proofs(items: list[pytest.Item]) -> dict[str, list[_Proof]]:
         function, module = item.obj, item.getparent(pytest.Module)
         file = item.path.relative_to(HERE).as_posix()
         about = ((module and module.obj.__doc__) or "").strip().partition("\n")[0]
-        sentence = function.__name__.removeprefix("test_").replace("_", " ")
+        sentence = _sentence(item)
         proof = _Proof(file, about, sentence, function.__doc__ or "")
         for name in rules_of(item):
             by_rule[name].setdefault(f"{file} {sentence}", proof).cases += 1
+    for path in sorted((HERE / SIMULATION).glob("*.py")):
+        text = path.read_text()
+        about = text.strip('"').partition("\n")[0].removesuffix('"""')
+        for name, violation in _INVARIANT.findall(text):
+            file, sentence = f"{SIMULATION}{path.name}", re.sub(r"{[^}]*}", "…", violation)
+            proof = _Proof(file, about, f"never in a random story: {sentence}", "")
+            if name in by_rule:
+                by_rule[name].setdefault(f"{file} {sentence}", proof)
     return {name: list(proofs.values()) for name, proofs in by_rule.items()}
+
+
+def _sentence(item: pytest.Item) -> str:
+    """Returns what a test states; for random stories, which part of the operator they are about."""
+    name = item.obj.__name__
+    if name != "runTest":
+        return str(name).removeprefix("test_").replace("_", " ")
+    story = item.getparent(pytest.Class)
+    words = re.findall("[A-Z][a-z]+", story.name.removeprefix("Test")) if story else []
+    return f"random stories violate no invariant: {' '.join(words).lower()}"
 
 
 def _print_groups(proofs: list[_Proof]) -> None:

@@ -12,4 +12,4 @@ class PauseInvariant(PauseAdversary):
     pass
 
 
-TestGates = pytest.mark.rule("R12", "R16", "R17", "R18")(PauseInvariant.TestCase)
+TestPauses = pytest.mark.rule("R12", "R16", "R17", "R18")(PauseInvariant.TestCase)

@@ -22,6 +22,20 @@ def test_help_is_the_default_and_lists_every_target() -> None:
     assert set(phony[1].split()) <= listed
 
 
+def test_no_module_is_longer_than_the_page_states() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    match = re.search(r"have about 130 lines and at most (\d+), tests at most (\d+)", page)
+    assert match
+    code, tests = map(int, match.groups())
+    listed = subprocess.run(
+        ["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    paths = [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
+    lengths = {path.relative_to(ROOT): path.read_text().count("\n") for path in paths}
+    longest = {path: tests if path.parts[0] in ("tests", "e2e") else code for path in lengths}
+    assert {path: n for path, n in lengths.items() if n > longest[path]} == {}
+
+
 def test_hooks_run_commands_of_make_check() -> None:
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
     hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]

@@ -121,7 +121,6 @@ def test_every_decision_is_in_the_index_under_its_number_and_title() -> None:
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text()
     files = sorted(folder.glob("[0-9]*.md"))
-    # A number is reserved when its branch begins, so a lower one may be merged later.
     numbers = [path.name[:4] for path in files]
     assert len(set(numbers)) == len(numbers)
     for path in files:
@@ -129,3 +128,38 @@ def test_every_decision_is_in_the_index_under_its_number_and_title() -> None:
         number, title = heading.removeprefix("# ").split(": ", 1)
         assert path.name.startswith(f"{number}-")
         assert f"| [{number}]({path.name}) | {title} |" in index
+    # Sorted, and without rows of decisions that were deleted.
+    assert re.findall(r"(?m)^\| \[(\d+)\]", index) == numbers
+
+
+def test_index_of_the_documentation_lists_every_page() -> None:
+    index = ROOT / "docs" / "README.md"
+    targets = re.findall(r"\]\(([^)#\s]+)", index.read_text())
+    listed = {(index.parent / target).resolve() for target in targets if "://" not in target}
+    pages_of_docs = {ROOT / name for name in pages() if name.startswith("docs/")}
+    decisions = {page for page in pages_of_docs if page.parent.name == "decisions"}
+    assert sorted(pages_of_docs - decisions - listed - {index}) == []
+
+
+def test_testing_page_lists_every_folder_of_tests() -> None:
+    page = (ROOT / "docs" / "contributing" / "testing.md").read_text()
+    table = page.partition("## ")[0]
+    folders = {
+        path.parent.relative_to(ROOT).parts[1]
+        for path in modules()
+        if path.is_relative_to(ROOT / "tests") and path.parent != ROOT / "tests"
+    }
+    assert sorted(name for name in folders if f"`tests/{name}/`" not in table) == []
+
+
+def test_page_for_users_links_each_rule_that_it_cites() -> None:
+    bare = {}
+    for name in pages():
+        if name.startswith("docs/") and not name.startswith(
+            ("docs/contributing/", "docs/decisions/")
+        ):
+            text = re.sub(r"\[R\d+\]\([^)]*rules\.md#[^)]*\)", "", (ROOT / name).read_text())
+            # The command line names revisions R1 and R2.
+            if cited := re.findall(r"\(R\d+[,)]|rule R\d+", text):
+                bare[name] = cited
+    assert bare == {}

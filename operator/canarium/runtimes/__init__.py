@@ -7,5 +7,6 @@ Invariants: a file is named as in `spec.runtime.name` and is a complete ModelRun
 namespace. A cluster's ModelRuntime or ClusterModelRuntime of the same name has priority. A change
 here never restarts a pod: a revision keeps the runtime that it was rendered from (R1).
 
-Sources of truth: these files for built-in runtimes; docs/reference/ is generated from them.
+Sources of truth: these files for built-in runtimes; the table in docs/guides/runtimes.md is
+generated from them.
 """
