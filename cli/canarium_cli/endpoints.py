@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canarium.api.defaults import SERVER_PORT
 from canarium.view.objects import Objects, Raw, items, number, part, text
 
 _SERVER = "server"
@@ -20,7 +21,7 @@ def port_of(pod: Raw) -> int:
     server = next((x for x in containers if text(x, "name") == _SERVER), next(iter(containers), {}))
     ports = items(server, "ports")
     http = next((x for x in ports if text(x, "name") == "http"), next(iter(ports), {}))
-    return number(http, "containerPort") or 8080
+    return number(http, "containerPort") or SERVER_PORT
 
 
 def ready_endpoints(objects: Objects, service: Raw) -> dict[str, int]:

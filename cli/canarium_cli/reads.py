@@ -80,7 +80,7 @@ def records(kubectl: Kubectl, name: str) -> list[Raw]:
     return kubectl.get(_RECORDS, f"--selector={MODEL_LABEL}={name}")
 
 
-def witness(kubectl: Kubectl, parent: Raw) -> Raw | None:
+def traffic_object(kubectl: Kubectl, parent: Raw) -> Raw | None:
     """The object with the current traffic record: the route of the model, or else its Service;
     None before the first version. Raises CliError when it cannot be read."""
     kind = text(part(parent, "status", "route"), "kind")

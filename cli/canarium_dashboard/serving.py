@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from canarium.view.moments import moment_of
+from canarium.view.ages import moment_of
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, part, text
 from canarium.view.serving import serving_periods
 
@@ -39,7 +39,7 @@ def periods(objects: Objects) -> tuple[Period, ...]:
     """Returns the periods of the last revisions, the oldest first. Records that are damaged are
     left out."""
     history = items(part(objects.model, "status"), "history")
-    stored = serving_periods(objects.records, witness(objects), history)
+    stored = serving_periods(objects.records, traffic_object(objects), history)
     versions = versions_of(objects)
     periods = []
     for period in stored:
@@ -56,7 +56,7 @@ def periods(objects: Objects) -> tuple[Period, ...]:
     return tuple(p for p in periods if p.revision in recent)
 
 
-def witness(objects: Objects) -> Raw | None:
+def traffic_object(objects: Objects) -> Raw | None:
     """Returns the object with the current traffic record: the route of the model, or else its
     Service. Without it, the periods end with what the records contain."""
     name = text(part(objects.model, "metadata"), "name")

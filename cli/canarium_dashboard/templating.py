@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from canarium.view.moments import short
+from canarium.view.ages import short
 
 
 @cache

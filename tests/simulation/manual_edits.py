@@ -97,7 +97,10 @@ class ManualEdits(Frame):
 
     @rule(
         note=st.sampled_from(
-            (labels.STABLE, labels.CANDIDATE, labels.QUARANTINED, labels.SINCE, labels.GIVEN)
+            (
+                *(labels.STABLE, labels.CANDIDATE, labels.QUARANTINED, labels.SINCE),
+                labels.ANNOTATIONS["traffic_since"],
+            )
         ),
         after=SHORT,
     )

@@ -52,7 +52,7 @@ def _examined(model: Raw, facts: Facts) -> Iterator[Finding]:
                 f"{name} refers to Gateway/{wanted[1]} in namespace {wanted[0]}, which is missing"
             )
             yield problem(SUBJECT, text_, "Create the Gateway, or correct spec.traffic.gateway")
-        elif part(gateway_spec, "mirror") and not _has(gateway, facts, _MIRROR):
+        elif part(gateway_spec, "mirror") and not _supports(gateway, facts, _MIRROR):
             text_ = (
                 f"{name} mirrors requests, and the class of Gateway/{wanted[1]} does not list that"
             )
@@ -64,7 +64,7 @@ def _key(one: Raw) -> tuple[str, str]:
     return text(meta, "namespace"), text(meta, "name")
 
 
-def _has(gateway: Raw, facts: Facts, feature: str) -> bool:
+def _supports(gateway: Raw, facts: Facts, feature: str) -> bool:
     """Whether the class lists the feature; True where it lists none at all."""
     name = text(part(gateway, "spec"), "gatewayClassName")
     gateway_class = next((one for one in facts["classes"] if _key(one)[1] == name), None)

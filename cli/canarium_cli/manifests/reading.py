@@ -21,7 +21,7 @@ from canarium_cli.manifests.finding import Finding, Level
 
 #: The name for standard input.
 STDIN = "-"
-_ENDINGS = {".yaml", ".yml", ".json"}
+_SUFFIXES = {".yaml", ".yml", ".json"}
 _MARKER = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 #: Larger files are not manifests: etcd takes objects of 1.5 MiB.
 _LARGEST = 16 << 20
@@ -62,7 +62,7 @@ def _files(name: str, findings: list[Finding]) -> Iterator[tuple[str, Path | Non
     if not where.is_dir():
         yield name, where
         return
-    files = sorted(p for p in where.rglob("*") if p.suffix in _ENDINGS and p.is_file())
+    files = sorted(p for p in where.rglob("*") if p.suffix in _SUFFIXES and p.is_file())
     if not files:
         findings.append(_unreadable(name, "The folder has no .yaml, .yml or .json files."))
     for path in files:

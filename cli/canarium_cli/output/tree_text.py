@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from canarium.view.moments import short
+from canarium.view.ages import short
 from canarium.view.tree import (
     AttentionLevel,
     Check,

@@ -17,7 +17,7 @@ from canarium_cli.exits import not_found, usage
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import Line, Span, Style, line
 from canarium_cli.output.terminal import write
-from canarium_cli.reads import objects, witness
+from canarium_cli.reads import objects, traffic_object
 
 
 @click.command("diff")
@@ -42,7 +42,9 @@ def diff_command(
     """
     snapshot = objects(connection.kubectl, name)
     before, after = _pair(snapshot, first, second)
-    listed_history = history(snapshot, witness(connection.kubectl, snapshot.model), time.time())
+    listed_history = history(
+        snapshot, traffic_object(connection.kubectl, snapshot.model), time.time()
+    )
     entries = {entry.revision: entry for entry in listed_history}
     listed = differences(before, after, entries, pod=pod)
     names = label(before, REVISION_LABEL), label(after, REVISION_LABEL)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import click
 
+from canarium.view.ages import seconds_since, short
 from canarium.view.events import Event, event, events, is_of, revisions_of
-from canarium.view.moments import seconds_since, short
 from canarium.view.objects import REVISION_LABEL, Raw, label, part, text
 from canarium.view.tree import to_json
 from canarium_cli.connection import Connection, connected

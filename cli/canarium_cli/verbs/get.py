@@ -9,19 +9,19 @@ import click
 from canarium.view.model import view
 from canarium.view.tree import to_json
 from canarium_cli.connection import Connection, connected
-from canarium_cli.endings import ENDINGS, Goal, exit_of
 from canarium_cli.output.formats import write_json, write_name, write_yaml
 from canarium_cli.output.lines import Span, Style, line
 from canarium_cli.output.terminal import Screen, columns, write
 from canarium_cli.output.tree_text import tree_lines
 from canarium_cli.reads import objects
+from canarium_cli.wait_goals import GOALS, Goal, exit_of
 from canarium_cli.watching import ModelWatch
 
 
 @click.command("get")
 @click.argument("name")
 @click.option("-w", "--watch", is_flag=True, help="Redraw when something changes, until Ctrl-C.")
-@click.option("--until", type=click.Choice(ENDINGS), help="With --watch: end when this is reached.")
+@click.option("--until", type=click.Choice(GOALS), help="With --watch: end when this is reached.")
 @click.option(
     "--limit",
     type=click.IntRange(0, 100),

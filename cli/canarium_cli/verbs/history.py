@@ -17,7 +17,7 @@ from canarium_cli.output.formats import write_json, write_yaml
 from canarium_cli.output.lines import Line, Span, Style, table
 from canarium_cli.output.terminal import columns, write
 from canarium_cli.output.tree_text import ROLE_STYLES
-from canarium_cli.reads import objects, witness
+from canarium_cli.reads import objects, traffic_object
 
 _OUTCOMES = {"Promoted": Style.GOOD, "Failed": Style.BAD, "RolledBack": Style.BAD}
 
@@ -48,7 +48,7 @@ def history_command(connection: Connection, name: str, limit: int | None, output
 def read_history(kubectl: Kubectl, name: str) -> tuple[HistoryEntry, ...]:
     """The revisions of a model, the newest first. Raises CliError as `objects` does."""
     snapshot = objects(kubectl, name)
-    return history(snapshot, witness(kubectl, snapshot.model), time.time())
+    return history(snapshot, traffic_object(kubectl, snapshot.model), time.time())
 
 
 def _lines(entries: tuple[HistoryEntry, ...], wide: bool) -> list[Line]:

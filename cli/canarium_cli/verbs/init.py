@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from canarium.api.defaults import STRATEGY
 from canarium_cli.exits import usage
 from canarium_cli.output.formats import write_yaml
 
@@ -17,7 +18,7 @@ _STRATEGIES = click.Choice(["Canary", "BlueGreen", "Recreate"])
 @click.option("--uri", metavar="URI", help="Where the model is, such as s3://bucket/path.")
 @click.option("--format", "form", metavar="FORMAT", help="Its format, such as sklearn.")
 @click.option("--runtime", metavar="NAME", help="A runtime by name; default: chosen by --format.")
-@click.option("--strategy", type=_STRATEGIES, default="Canary")
+@click.option("--strategy", type=_STRATEGIES, default=STRATEGY)
 @click.option("--replicas", type=click.IntRange(0, 10_000), default=3)
 def init_command(
     name: str, uri: str | None, form: str | None, runtime: str | None, strategy: str, replicas: int
@@ -39,7 +40,7 @@ def manifest(
         form = "sklearn"
     model = {"uri": uri or f"s3://models/{name}/1", "format": form, "version": "1"}
     rollout: dict[str, Any] = {"strategy": strategy}
-    if strategy == "Canary":
+    if strategy == STRATEGY:
         rollout["steps"] = [
             {"weight": 10, "pause": "5m"},
             {"weight": 50, "pause": "5m"},

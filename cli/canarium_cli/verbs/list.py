@@ -8,8 +8,8 @@ from collections.abc import Callable
 import click
 
 from canarium.api.states import Phase
+from canarium.view.ages import short
 from canarium.view.fleet import Row, fleet
-from canarium.view.moments import short
 from canarium.view.tree import to_json
 from canarium_cli.collector import paused_collector
 from canarium_cli.connection import Connection, connected

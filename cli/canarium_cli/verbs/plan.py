@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from canarium.view.moments import short
+from canarium.view.ages import short
 from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import Exit
 from canarium_cli.output.formats import write_json

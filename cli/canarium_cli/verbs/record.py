@@ -12,7 +12,7 @@ from canarium.view.objects import REVISION_LABEL, Raw, items, label, number, par
 from canarium.view.serving import serving_periods
 from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import CliError, Exit, not_found
-from canarium_cli.reads import model, records, witness
+from canarium_cli.reads import model, records, traffic_object
 
 
 @click.command("record")
@@ -27,7 +27,7 @@ def record_command(connection: Connection, name: str, revision: str | None) -> N
     parent = model(connection.kubectl, name)
     stored = sorted(records(connection.kubectl, name), key=lambda x: -number(x, "revision"))
     history = items(part(parent, "status"), "history")
-    periods = serving_periods(stored, witness(connection.kubectl, parent), history)
+    periods = serving_periods(stored, traffic_object(connection.kubectl, parent), history)
     if revision:
         stored = [x for x in stored if label(x, REVISION_LABEL) == revision]
         if not stored:

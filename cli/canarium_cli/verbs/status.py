@@ -14,9 +14,9 @@ from canarium.view.objects import Raw, part, text
 from canarium.view.revisions import target_of
 from canarium_cli.connection import Connection, connected
 from canarium_cli.durations import SECONDS
-from canarium_cli.endings import ENDINGS, Goal, exit_of
 from canarium_cli.exits import CliError, Exit, usage
 from canarium_cli.verbs.commands import REVISION
+from canarium_cli.wait_goals import GOALS, Goal, exit_of
 from canarium_cli.watching import ModelWatch
 
 #: Prints words about a model; to stderr where the connection is lost.
@@ -29,7 +29,7 @@ _WORST = (Exit.UNREACHABLE, Exit.NOT_FOUND, Exit.FAILED, Exit.TIMEOUT, Exit.WAIT
 @click.argument("names", nargs=-1, required=True)
 @click.option(
     "--until",
-    type=click.Choice(ENDINGS),
+    type=click.Choice(GOALS),
     default=Goal.END.value,
     help="What to wait for: serving (promoted), gate (or a person has to decide), baked, or end "
     "(nothing is in progress any more; the default).",

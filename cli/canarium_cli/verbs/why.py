@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import click
 
+from canarium.view.ages import short
 from canarium.view.explanation import Explanation, explanations
 from canarium.view.model import view
-from canarium.view.moments import short
 from canarium.view.tree import AttentionLevel, Tree, to_json
 from canarium_cli.connection import Connection, connected
 from canarium_cli.output.formats import write_json

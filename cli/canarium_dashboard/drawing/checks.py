@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from canarium.view.moments import moment_of
+from canarium.view.ages import moment_of
 from canarium.view.tree import Evaluation
 from canarium_dashboard.drawing.svg import (
     Scale,

@@ -9,13 +9,13 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from canarium.view.ages import moment_of, short
 from canarium.view.commands import answer_of
 from canarium.view.difference import Difference, differences, find, usual_pair
 from canarium.view.explanation import explanations
 from canarium.view.failures import failed_at, failure_of_revision
 from canarium.view.history import history
 from canarium.view.model import view
-from canarium.view.moments import moment_of, short
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, label, number, part, text
 from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.dashboard import Dashboard
@@ -25,7 +25,7 @@ from canarium_dashboard.drawing.weights import weights
 from canarium_dashboard.pages import gates
 from canarium_dashboard.pages.answers import page
 from canarium_dashboard.pages.commands import offers
-from canarium_dashboard.serving import marks, periods, witness
+from canarium_dashboard.serving import marks, periods, traffic_object
 
 #: Old revisions, Events and marks that a page shows.
 _OLD, _EVENTS, _MARKS = 10, 50, 20
@@ -128,7 +128,7 @@ def compared(objects: Objects, now: float) -> tuple[str, str, tuple[Difference, 
 
 def between(objects: Objects, before: Raw, after: Raw, now: float) -> tuple[Difference, ...]:
     """Returns the fields that differ between two stored revisions, with their pod templates."""
-    entries = {entry.revision: entry for entry in history(objects, witness(objects), now)}
+    entries = {entry.revision: entry for entry in history(objects, traffic_object(objects), now)}
     return differences(before, after, entries, pod=True)
 
 

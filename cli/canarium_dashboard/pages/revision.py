@@ -21,7 +21,7 @@ from canarium_dashboard.api import ApiFault
 from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.pages.answers import page
 from canarium_dashboard.pages.model import between, failed_at_of
-from canarium_dashboard.serving import witness
+from canarium_dashboard.serving import traffic_object
 
 
 async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Response:
@@ -77,7 +77,7 @@ def record_of(objects: Objects, record: Raw, name: str) -> str:
     it; empty if the record is damaged."""
     history: list[Any] = list(items(part(objects.model, "status"), "history"))
     try:
-        traffic_periods = serving_periods(objects.records, witness(objects), history)
+        traffic_periods = serving_periods(objects.records, traffic_object(objects), history)
         body = statement(record, history, name, traffic_periods)
     except (KeyError, TypeError, ValueError, AttributeError):
         return ""

@@ -21,18 +21,6 @@ RewritePrefix = Annotated[str, Field(max_length=1024, pattern=r"^/[^\s?#%]*$")]
 OpenObject = Annotated[
     dict[str, Any], Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
 ]
-NamedObject = Annotated[
-    dict[str, Any],
-    Field(
-        json_schema_extra={
-            "x-kubernetes-preserve-unknown-fields": True,
-            "required": ["name"],
-            "properties": {
-                "name": {"type": "string", "maxLength": 253, "description": "Its name."}
-            },
-        }
-    ),
-]
 #: For lists of named objects: field managers then share them by name.
 NAMED: dict[str, Any] = {
     "x-kubernetes-list-type": "map",

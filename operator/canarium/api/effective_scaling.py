@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from canarium.api.defaults import MIN_REPLICAS
+
 _CPU_UTILIZATION: Mapping[str, Any] = {
     "type": "Resource",
     "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
@@ -31,7 +33,7 @@ def effective_scaling(scaling: Mapping[str, Any] | None) -> EffectiveScaling:
         fixed = 1 if scaling.get("replicas") is None else scaling["replicas"]
         low = high = fixed
     else:
-        fixed, low, high = None, scaling.get("minReplicas") or 1, scaling["maxReplicas"]
+        fixed, low, high = None, scaling.get("minReplicas") or MIN_REPLICAS, scaling["maxReplicas"]
     return EffectiveScaling(
         replicas=fixed,
         min_replicas=low,

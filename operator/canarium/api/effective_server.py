@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from canarium.api.base import seconds
-from canarium.api.server import SERVER_PORT
+from canarium.api.defaults import SERVER_PORT
 
 Raw = Mapping[str, Any]
 #: Seconds that loading may take where only a probe asks for a startup probe.

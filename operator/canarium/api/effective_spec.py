@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from canarium.api.base import seconds
+from canarium.api.defaults import SCALE_DOWN_DELAY, STRATEGY
 from canarium.api.disruption_budget import effective_max_unavailable
 from canarium.api.effective_analysis import EffectiveAnalysis, effective_analysis
 from canarium.api.effective_gates import EffectiveGate, effective_gates
@@ -53,7 +54,7 @@ class EffectiveSpec:
     analysis: EffectiveAnalysis | None = None
     gates: tuple[EffectiveGate, ...] = ()
     traffic: EffectiveTraffic = field(default_factory=EffectiveTraffic)
-    scale_down_delay: float = 30.0
+    scale_down_delay: float = SCALE_DOWN_DELAY
     #: Seconds between two requests for a followed reference (R26); None: it is not followed.
     follow_interval: float | None = None
     #: Most unavailable pods of a version while one may be evicted, as a number or a percentage;
@@ -88,7 +89,7 @@ def effective_spec(spec: Spec, startup_budget: float | None = None) -> Effective
     scaling = effective_scaling(raw)
     traffic = spec.traffic.model_dump(by_alias=True, exclude_none=True) if spec.traffic else None
     return EffectiveSpec(
-        strategy=rollout.strategy or "Canary",
+        strategy=rollout.strategy or STRATEGY,
         steps=_steps(rollout),
         progress_deadline=_duration(
             rollout.progress_deadline, max(600.0, (startup_budget or 0.0) + _BEFORE_STARTUP)
@@ -104,7 +105,7 @@ def effective_spec(spec: Spec, startup_budget: float | None = None) -> Effective
         analysis=effective_analysis(rollout.analysis) if rollout.analysis else None,
         gates=effective_gates(rollout.gates),
         traffic=effective_traffic(traffic),
-        scale_down_delay=_duration(rollout.scale_down_delay, 30.0),
+        scale_down_delay=_duration(rollout.scale_down_delay, SCALE_DOWN_DELAY),
         follow_interval=_follow_interval(spec.model.follow),
         max_unavailable=effective_max_unavailable(
             spec.pod_disruption_budget.model_dump(by_alias=True, exclude_none=True)
@@ -125,7 +126,7 @@ def _duration(text: str | None, default: float) -> float:
 
 
 def _steps(rollout: Rollout) -> tuple[Step, ...]:
-    if not rollout.steps or rollout.strategy not in (None, "Canary"):
+    if not rollout.steps or rollout.strategy not in (None, STRATEGY):
         return ()
     return tuple(
         Step(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from canarium.api.defaults import ROUTER
 from canarium.api.route_kind import GRPC_ROUTE, HTTP_ROUTE, VIRTUAL_SERVICE, RouteKind
 
 Raw = Mapping[str, Any]
@@ -53,7 +54,7 @@ class EffectiveRoute:
 class EffectiveTraffic:
     """The Service's port, and the route before it."""
 
-    router: str = "Service"
+    router: str = ROUTER
     port: int = SERVICE_PORT
     #: None: the model's Service alone splits traffic.
     route: EffectiveRoute | None = None
@@ -77,7 +78,7 @@ def effective_traffic(traffic: Raw | None) -> EffectiveTraffic:
     settings = traffic.get("istio" if kind == VIRTUAL_SERVICE else "gateway")
     route = _route(kind, settings) if kind and settings is not None else None
     return EffectiveTraffic(
-        router=traffic.get("router") or "Service",
+        router=traffic.get("router") or ROUTER,
         port=traffic.get("port") or SERVICE_PORT,
         route=route,
     )

@@ -16,8 +16,6 @@ from canarium.api.base import NAMED, Duration, OpenObject, Part, Port, ruled
 SERVER_CONTAINER = "server"
 #: The init container that downloads the model.
 FETCH_CONTAINER = "fetch"
-#: The port that answers requests, by default.
-SERVER_PORT = 8080
 Text = Annotated[str, Field(max_length=4096)]
 Protocol = Literal["V1", "V2", "OpenAI", "Other"]
 

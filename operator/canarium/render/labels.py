@@ -14,14 +14,12 @@ STABLE = ANNOTATIONS["stable"]
 CANDIDATE = ANNOTATIONS["candidate"]
 QUARANTINED = ANNOTATIONS["quarantined"]
 SINCE = ANNOTATIONS["promoted_at"]
-GIVEN = ANNOTATIONS["traffic_since"]
 #: Images that pods run: of one revision on its record, by revision on Service and route.
 IMAGES = ANNOTATIONS["images"]
 #: On a record: the periods in which it and earlier revisions had traffic.
 SERVED = f"{GROUP}/served"
 #: The settings that a route was made from.
 TRAFFIC = f"{GROUP}/traffic"
-RETRY = f"{GROUP}/retry"
 #: On pods: the URI that the moving reference of their revision stood for (R26).
 RESOLVED = f"{GROUP}/resolved"
 #: On a record: the lineage of the model, from its training run (JSON).

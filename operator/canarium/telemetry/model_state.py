@@ -8,6 +8,7 @@ from sys import intern
 from typing import Any
 
 from canarium.api.decode import UnsupportedResource, decode_status
+from canarium.api.defaults import ROUTER, STRATEGY
 from canarium.api.states import Phase
 from canarium.api.status import CheckStatus, Status
 from canarium.core.times import parse
@@ -73,8 +74,8 @@ def model_state(raw: Mapping[str, Any]) -> ModelState:
         (serving and serving.version) or status.version or "",
         serving.revision if serving else "",
         _at(spec, "runtime", "name"),
-        _at(spec, "rollout", "strategy") or "Canary",
-        _at(spec, "traffic", "router") or "Service",
+        _at(spec, "rollout", "strategy") or STRATEGY,
+        _at(spec, "traffic", "router") or ROUTER,
     )
     version, revision, runtime, strategy, router = map(escaped, info)
     return ModelState(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from canarium import KIND
-from canarium.view.moments import moment_of
+from canarium.view.ages import moment_of
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, number, part, text
 
 #: Kinds of children that have the name of the model.

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from canarium.api.states import Phase
+from canarium.view.ages import seconds_until
 from canarium.view.attention import urgency
-from canarium.view.moments import seconds_until
 from canarium.view.objects import Raw, number, part, text
 from canarium.view.revisions import age_of, target_of
 from canarium.view.steps import position, steps

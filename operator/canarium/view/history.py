@@ -59,15 +59,15 @@ class HistoryEntry:
     training_run: Raw | None = None
 
 
-def history(objects: Objects, witness: Raw | None, now: float) -> tuple[HistoryEntry, ...]:
+def history(objects: Objects, traffic_object: Raw | None, now: float) -> tuple[HistoryEntry, ...]:
     """Returns the revisions of a model, the newest first; then those whose records were pruned and
     that only the status remembers.
 
-    `witness` is the route, or else the Service, with the current traffic record.
+    `traffic_object` is the route, or else the Service, with the current traffic record.
     """
     status = part(objects.model, "status")
     outcomes = items(status, "history")
-    periods = serving_periods(objects.records, witness, outcomes)
+    periods = serving_periods(objects.records, traffic_object, outcomes)
     stored = {label(record, REVISION_LABEL): record for record in objects.records}
     entries = []
     for revision in revisions(objects, now, old=len(stored)):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from canarium.api.defaults import ROUTER, STRATEGY
 from canarium.api.states import PauseSource, Phase
+from canarium.view.ages import seconds_until
 from canarium.view.attention import urgency
 from canarium.view.failures import failure_of
-from canarium.view.moments import seconds_until
 from canarium.view.objects import Objects, Raw, items, number, optional_number, part, text
 from canarium.view.revisions import age_of, revisions, target_of
 from canarium.view.steps import position, steps
@@ -27,8 +28,8 @@ def view(objects: Objects, now: float, *, old: int = 0) -> Tree:
         message=text(status, "message"),
         urgency=how_urgent,
         attention=attention,
-        strategy=text(part(spec, "rollout"), "strategy") or "Canary",
-        router=text(part(spec, "traffic"), "router") or "Service",
+        strategy=text(part(spec, "rollout"), "strategy") or STRATEGY,
+        router=text(part(spec, "traffic"), "router") or ROUTER,
         target=target_of(model),
         version=text(status, "version"),
         weight=number(status, "weight") if candidate else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
-from canarium.view.moments import seconds_since
+from canarium.view.ages import seconds_since
 from canarium.view.objects import Raw, items, number, part, text
 from canarium.view.tree import Pod
 

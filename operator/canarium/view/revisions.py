@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from canarium.api.defaults import MIN_REPLICAS
 from canarium.core.facts.revision import recorded_version
-from canarium.view.moments import moment_of, seconds_since
+from canarium.view.ages import moment_of, seconds_since
 from canarium.view.objects import (
     REVISION_LABEL,
     Objects,
@@ -150,7 +151,7 @@ def _autoscaler(autoscalers: Iterable[Raw], deployment: str) -> Autoscaler | Non
         ]
         return Autoscaler(
             name=text(part(raw, "metadata"), "name"),
-            minimum=number(spec, "minReplicas") or 1,
+            minimum=number(spec, "minReplicas") or MIN_REPLICAS,
             maximum=number(spec, "maxReplicas"),
             desired=number(status, "desiredReplicas"),
             limited=text(failing[0], "message") if failing else "",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from canarium import GROUP
 from canarium.core.facts.periods import Period, all_periods, current_periods, parse_periods
-from canarium.view.moments import moment_of
+from canarium.view.ages import moment_of
 from canarium.view.objects import Raw, annotation, text
 
 
@@ -24,11 +24,11 @@ class _Traffic:
 
 
 def serving_periods(
-    records: Iterable[Raw], witness: Raw | None, history: Iterable[Raw]
+    records: Iterable[Raw], traffic_object: Raw | None, history: Iterable[Raw]
 ) -> tuple[Period, ...]:
     """Returns when each revision of a model had traffic, the oldest period first.
 
-    Sources: its records, `witness` (the route, or else the Service, with the current traffic
+    Sources: its records, `traffic_object` (the route, or else the Service, with the current traffic
     record), and the history in status, newest first.
     """
     recorded = [
@@ -37,12 +37,12 @@ def serving_periods(
         for period in parse_periods(annotation(record, f"{GROUP}/served"))
     ]
     outcomes = [(text(x, "revision"), text(x, "outcome"), text(x, "time")) for x in history]
-    return all_periods((*recorded, *current_periods(_traffic(witness or {}))), outcomes)
+    return all_periods((*recorded, *current_periods(_traffic(traffic_object or {}))), outcomes)
 
 
-def _traffic(witness: Raw) -> _Traffic:
+def _traffic(traffic_object: Raw) -> _Traffic:
     def field(name: str) -> str | None:
-        return annotation(witness, f"{GROUP}/{name}") or None
+        return annotation(traffic_object, f"{GROUP}/{name}") or None
 
     promoted_at = field("promoted-at")
     return _Traffic(

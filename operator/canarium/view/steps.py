@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from canarium.api.defaults import STRATEGY
 from canarium.view.objects import Raw, items, number, part, text
 from canarium.view.tree import Step, StepState
 
@@ -14,7 +15,7 @@ def steps(model: Raw) -> tuple[Step, ...]:
     """
     spec, status = part(model, "spec"), part(model, "status")
     rollout, progress = part(spec, "rollout"), part(status, "progress")
-    if text(rollout, "strategy") not in ("", "Canary") and not items(progress, "steps"):
+    if text(rollout, "strategy") not in ("", STRATEGY) and not items(progress, "steps"):
         return ()
     listed = items(progress, "steps") or items(rollout, "steps")
     if not listed:

@@ -275,11 +275,6 @@ class Tree:
     problems: tuple[Problem, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
-    @property
-    def last_condition(self) -> dict[str, Condition]:
-        """The conditions by type."""
-        return {condition.type: condition for condition in self.conditions}
-
 
 def to_json(value: Any) -> Any:
     """Returns a tree, or a part of one, as JSON values with names in camelCase.

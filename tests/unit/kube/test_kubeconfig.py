@@ -1,4 +1,4 @@
-"""Fields of a kubeconfig beside the server's address: proxy, server name, default namespace."""
+"""Fields of a kubeconfig beside the server's address: proxy and server name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from kubernetes.aio.config import ConfigException
 
-from canarium.kube import kubeconfig
 from canarium.kube.http import Client
 from canarium.kube.resources import PODS
 
@@ -69,19 +66,3 @@ async def test_requests_go_through_the_proxy_of_the_kubeconfig(
     async with Client.connect(written(tmp_path, cluster, one=None)) as client:
         await client.list(PODS)
     assert [url.split("/api/")[0] for url in asked] == ["http://api.example.invalid:6443"]
-
-
-@pytest.mark.parametrize(
-    ("context", "namespace"), [(None, "risk"), ("two", "search"), ("three", "default")]
-)
-def test_default_namespace_is_that_of_the_context(
-    tmp_path: Path, context: str | None, namespace: str
-) -> None:
-    path = written(tmp_path, {"server": "http://localhost"}, one="risk", two="search", three=None)
-    assert kubeconfig.default_namespace(path, context) == namespace
-
-
-def test_unknown_context_is_named(tmp_path: Path) -> None:
-    path = written(tmp_path, {"server": "http://localhost"}, one="risk")
-    with pytest.raises(ConfigException, match="context four does not exist"):
-        kubeconfig.default_namespace(path, "four")

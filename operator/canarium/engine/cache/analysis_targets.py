@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.api.decode import UnsupportedResource
+from canarium.api.defaults import SERVER_PORT
 from canarium.api.effective_metrics import effective_metrics
-from canarium.api.server import SERVER_PORT
 from canarium.core.facts.pods import Pod
 from canarium.core.facts.training_run import RunRequest, run_request
 from canarium.engine.cache.children import unpacked

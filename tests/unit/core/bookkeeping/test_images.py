@@ -17,7 +17,7 @@ rule = pytest.mark.rule
 
 
 def noted(cluster: Cluster, version: str) -> Any:
-    """All that is recorded of a version: in its record, in those of others, and in the witness."""
+    """All that is recorded of a version: in its record, in others, and with the traffic."""
     revision = cluster.revision(version)
     (own,) = (images.parse_images(r.images) for r in cluster.records if r.revision == revision)
     others = (x.images for x in served(cluster, version))

@@ -50,9 +50,9 @@ def lose(cluster: Cluster) -> Cluster:
 
 
 def record(cluster: Cluster) -> TrafficRecord:
-    witness = cluster.route or cluster.service
-    assert witness is not None
-    return witness.traffic
+    traffic_object = cluster.route or cluster.service
+    assert traffic_object is not None
+    return traffic_object.traffic
 
 
 def stands(cluster: Cluster, weight: int) -> None:

@@ -21,10 +21,10 @@ Specs = Callable[..., dict[str, Any]]
 
 
 def served(cluster: Cluster, version: str) -> list[Period]:
-    """What is known of a version without the status: by the records and the witness."""
-    witness = cluster.route or cluster.service
-    assert witness is not None
-    told = current_periods(witness.traffic)
+    """What is known of a version without the status: by the records and the traffic record."""
+    traffic_object = cluster.route or cluster.service
+    assert traffic_object is not None
+    told = current_periods(traffic_object.traffic)
     noted = [period for record in cluster.records for period in parse_periods(record.served)]
     known = all_periods((*noted, *told), ())
     return [x for x in known if cluster.version(x.revision) == version]

@@ -25,7 +25,7 @@ class Goal(StrEnum):
     END = "end"
 
 
-ENDINGS = [goal.value for goal in Goal]
+GOALS = [goal.value for goal in Goal]
 _FAILED = ("Failed", "Invalid", "RolledBack")
 
 
