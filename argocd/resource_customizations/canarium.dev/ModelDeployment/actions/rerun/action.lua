@@ -11,8 +11,8 @@ if gate == nil or status.revision == nil then
   error("no gate waits for a Job", 0)
 end
 
--- A token acts once. Every write gives the object another resourceVersion, this one too, so that
--- none comes twice; two clicks on the same state of the object are one command.
+-- A token acts once. Every write changes the resourceVersion of the object, so no token is repeated;
+-- two clicks on the same state of the object are one command.
 local annotations = obj.metadata.annotations or {}
 annotations["canarium.dev/rerun"] = status.revision .. "/" .. gate .. ":" .. obj.metadata.resourceVersion
 obj.metadata.annotations = annotations
