@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
+
+# Most times that a decision reads or writes are those of the decision before it.
 
 #: The range of `datetime`: times outside are formatted as its first or last moment.
 _FIRST, _LAST = -62_135_596_800.0, 253_402_300_799.0
 
 
+@lru_cache(4096)
 def parse(text: str) -> float:
     """Returns the POSIX seconds of an RFC 3339 time in UTC. Raises ValueError."""
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
@@ -23,6 +27,7 @@ def spoken(moment: float) -> str:
     return _text(moment, "seconds")
 
 
+@lru_cache(4096)
 def _text(moment: float, precision: str) -> str:
     time = datetime.fromtimestamp(min(max(moment, _FIRST), _LAST), UTC)
     return time.isoformat(timespec=precision).replace("+00:00", "Z")

@@ -19,7 +19,13 @@ from canarium.core.decision import plan as p
 from canarium.core.facts.check_templates import ANNOTATION
 from canarium.core.facts.gate_jobs import GateJob, GateService
 from canarium.core.facts.gateways import Backend, Route
-from canarium.core.facts.observed import Autoscaler, Deployment, DisruptionBudget, Service
+from canarium.core.facts.observed import (
+    Autoscaler,
+    Deployment,
+    DisruptionBudget,
+    Observed,
+    Service,
+)
 from canarium.core.facts.revision import NewRecord, Record, find, resolved_facts
 from canarium.core.planner import plan
 from canarium.core.status.transitions import with_transitions
@@ -70,13 +76,15 @@ class Cluster(Kubernetes):
         raise AssertionError(f"no fixpoint at {self.now}: {self.status.message}")
 
     def reconcile(self) -> p.Plan:
-        decision = self._decide()
+        observed = self.observed()
+        decision = self._decide(observed)
         if decision.requests.resolve != self.requests.resolve:
             # A registry answers before the operator reports that it waits.
             self.requests = decision.requests
-            decision = self._decide()
+            observed = self.observed()
+            decision = self._decide(observed)
         # The spec is copied, since users of this class change it in place.
-        self.decided_on = (self.observed(), pickle.loads(pickle.dumps(self.spec)), self.status)
+        self.decided_on = (observed, pickle.loads(pickle.dumps(self.spec)), self.status)
         decision = with_transitions(decision, self.status, self.now, record=self.keeps_transitions)
         for action in decision.actions:
             if self._dies():
@@ -98,12 +106,12 @@ class Cluster(Kubernetes):
         self.events += decision.events
         return decision
 
-    def _decide(self) -> p.Plan:
+    def _decide(self, observed: Observed | None = None) -> p.Plan:
         return plan(
             self.spec,
             _effective(json.dumps(self.spec), self.runtime.startup_budget),
             self.status,
-            self.observed(),
+            observed or self.observed(),
             now=self.now,
             generation=1,
             name="m",

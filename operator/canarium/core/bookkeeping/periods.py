@@ -28,7 +28,6 @@ from canarium.core.facts.periods import (
     current_periods,
     key,
     last_to_receive,
-    parse_periods,
     period_to_json,
 )
 from canarium.core.times import stamp
@@ -66,7 +65,7 @@ def due(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[str, str] | Non
     returning = starts and ctx.target != ctx.stable and not ctx.quarantined
     if ended is None and not returning:
         return None
-    stored = {key(x): x for x in sorted(_stored(ctx), key=lambda x: x.ended or "")}
+    stored = {key(x): x for x in sorted(ctx.recorded_periods, key=lambda x: x.ended or "")}
     periods = _all(ctx, whole)
     followed = any(
         x.revision == ctx.stable and key(x) not in stored and not x.ended for x in periods
@@ -87,11 +86,7 @@ def _all(ctx: RolloutContext, actions: tuple[Action, ...] = ()) -> tuple[Period,
 
 def _periods_with(ctx: RolloutContext, *more: Period) -> tuple[Period, ...]:
     history = ((o.revision, o.outcome, o.time) for o in ctx.status.history)
-    return all_periods((*_stored(ctx), *_current(ctx), *more), history)
-
-
-def _stored(ctx: RolloutContext) -> list[Period]:
-    return [period for record in ctx.observed.records for period in parse_periods(record.served)]
+    return all_periods((*ctx.recorded_periods, *_current(ctx), *more), history)
 
 
 def _current(ctx: RolloutContext) -> tuple[Period, ...]:

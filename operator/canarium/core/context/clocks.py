@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from canarium.api.states import PauseSource
 from canarium.api.status import Pause
 from canarium.core.context.colors import Colors
+from canarium.core.context.once import cached_property
 from canarium.core.times import parse, stamp
 
 #: Seconds without a ready pod of stable after which a candidate is created and scaled up fully.

@@ -6,8 +6,8 @@ The callers' Service selects a colour, not a revision, so two revisions with pod
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
+from canarium.core.context.once import cached_property
 from canarium.core.context.revisions import Revisions
 from canarium.core.facts.observed import COLORS, Deployment
 from canarium.core.facts.pods import Pod

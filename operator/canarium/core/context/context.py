@@ -11,18 +11,18 @@
    (`progress`), and the router.
 
 Everything is computed on first use and cached, since a context never changes: a decision that
-advances the candidate replaces it with another one (`advanced_progress`).
+advances the candidate replaces it with another one (`RolloutContext.advanced`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 from canarium.api.route_kind import RouteKind
 from canarium.api.status import Progress
 from canarium.core.context import standby
 from canarium.core.context.check_templates import TemplateChecks, template_checks
+from canarium.core.context.once import cached_property
 from canarium.core.context.restored_progress import restored_progress
 from canarium.core.context.rollout import RolloutFacts
 from canarium.core.context.router import Router
@@ -54,6 +54,14 @@ class RolloutContext(RolloutFacts):
     def template_checks(self) -> TemplateChecks:
         """The checks of templates that judge the target, and why some are missing."""
         return template_checks(self)
+
+    def advanced(self, progress: Progress) -> RolloutContext:
+        """Returns this context with the candidate at `progress`. What does not depend on that is
+        not computed again."""
+        known = {name: x for name, x in vars(self).items() if name not in vars(RolloutContext)}
+        advanced = replace(self, advanced_progress=progress)
+        vars(advanced).update(known, advanced_progress=progress)
+        return advanced
 
     def _weight_applied(self, weight: int) -> bool:
         return self.router.weight_applied(self, weight)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from canarium.api.effective_gates import FINISH, HOLD, PROMOTION, TRAFFIC, WEIGHT, EffectiveGate
 from canarium.api.effective_spec import Step
 from canarium.api.states import GateKind, GateState
+from canarium.core.context.once import once
 from canarium.core.context.rollout import RolloutFacts
 from canarium.core.facts.gates import OpenedGate, gates_from_json
 from canarium.core.times import parse
@@ -60,12 +61,14 @@ class Gate:
         )
 
 
+@once
 def opened_gates(rollout: RolloutFacts) -> tuple[OpenedGate, ...]:
     """Returns the gates on the target's record."""
     record = rollout.observed.record(rollout.target)
     return gates_from_json(record.gates) if record else ()
 
 
+@once
 def gates_of(rollout: RolloutFacts) -> tuple[Gate, ...]:
     """Returns the gates of the target: those of the spec that apply to it, in their order, then
     those that started to wait before they were removed from the spec."""

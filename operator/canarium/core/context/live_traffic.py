@@ -6,12 +6,16 @@ conditions about serving versions are based on this, so that they report what ca
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from canarium.core.context.context import RolloutContext
+from canarium.core.context.once import once
 from canarium.core.facts.gateways import Route
 from canarium.core.facts.observed import Service
 
 
-def answering(ctx: RolloutContext) -> dict[str, int]:
+@once
+def answering(ctx: RolloutContext) -> Mapping[str, int]:
     """Returns the percent of traffic by revision with ready endpoints; empty in an outage.
 
     The weights of a route count if there are endpoints behind them; else the callers' Service,

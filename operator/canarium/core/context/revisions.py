@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from canarium.api.effective_spec import EffectiveSpec
@@ -13,10 +12,11 @@ from canarium.api.status import CommandEcho, Progress, Status, StatusWarning
 from canarium.api.uri import UriInvalid
 from canarium.api.uri import parse as parse_uri
 from canarium.core.context.following import is_paused_by_command, new_result
+from canarium.core.context.once import cached_property
 from canarium.core.context.stable import StableSources
 from canarium.core.facts.grant import Grant, token_of
 from canarium.core.facts.observed import Observed
-from canarium.core.facts.periods import parse_periods
+from canarium.core.facts.periods import Period, parse_periods
 from canarium.core.facts.resolution import LONGEST_TOKEN, RESOLVE_ANNOTATION, Follow, ResolveRequest
 from canarium.core.facts.revision import (
     QUARANTINED,
@@ -261,13 +261,17 @@ class Revisions:
     def promoted_revisions(self) -> frozenset[str]:
         """Revisions that were promoted and have not failed since: stable, predecessors of other
         records, and those that are promoted by a record's periods or the history."""
-        periods = [x for r in self.observed.records for x in parse_periods(r.served)]
         predecessors = {r.after for r in self.observed.records}
         promoted = {o.revision for o in self.status.history if o.outcome == OutcomeKind.PROMOTED}
-        promoted |= {x.revision for x in periods if x.promoted}
+        promoted |= {x.revision for x in self.recorded_periods if x.promoted}
         failed = {r.revision for r in self.observed.records if r.verdict == QUARANTINED}
         names = (self.stable, *predecessors, *promoted)
         return frozenset(x for x in names if x and x not in failed)
+
+    @cached_property
+    def recorded_periods(self) -> tuple[Period, ...]:
+        """The periods on all records, in their order."""
+        return tuple(x for r in self.observed.records for x in parse_periods(r.served))
 
     @cached_property
     def obsolete_revisions(self) -> tuple[str, ...]:

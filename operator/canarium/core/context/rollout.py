@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from canarium.api.effective_spec import Step
 from canarium.core.context.clocks import Clocks
+from canarium.core.context.once import cached_property
 from canarium.core.facts.grant import pause_of
 from canarium.core.facts.observed import Service
 

@@ -339,18 +339,14 @@ class Observed:
 
     def ready_pods(self, revision: str | None) -> tuple[Pod, ...]:
         """Returns the ready pods of `revision` that can be selected for traffic."""
-        pods = [p for p in self.pods if p.revision == revision and p.serves]
-        return tuple(filter(self._is_selectable, pods))
-
-    def _is_selectable(self, pod: Pod) -> bool:
-        """Returns whether the callers' Service or a backend can select `pod`.
-
-        A pod that lost its colour is not replaced, since no Deployment selects by colour.
-        """
-        deployment, backend = self.deployment(pod.revision), self.backend(pod.revision)
-        if deployment is None or pod.color == deployment.color:
-            return True
-        return backend is not None and pod.name in backend.endpoints
+        pods = tuple([p for p in self.pods if p.revision == revision and p.serves])
+        deployment = self.deployment(revision) if pods else None
+        if deployment is None:
+            return pods
+        # A pod that lost its colour is not replaced, since no Deployment selects by colour.
+        backend = self.backend(revision)
+        names = backend.endpoints if backend else frozenset[str]()
+        return tuple([p for p in pods if p.color == deployment.color or p.name in names])
 
     def gate_service(self, revision: str) -> GateService | None:
         """Returns the Service of `revision` for Jobs of gates."""

@@ -57,7 +57,7 @@ def progressing(ctx: RolloutContext) -> PhaseResult:
     """Returns the candidate's next move, past every step that is over."""
     events: tuple[Event, ...] = ()
     while True:
-        ctx = replace(ctx, advanced_progress=refreshed(ctx))
+        ctx = ctx.advanced(refreshed(ctx))
         decided = _decide(ctx)
         if isinstance(decided, PhaseResult):
             return decided.after_events(*events)
@@ -140,7 +140,7 @@ def _raise_weight(
     rises = step is not None and step.weight > ctx.progress.granted
     if step and rises and not waits and ctx.router.weight_follows_pods(ctx):
         # More pods raise the share, so the weight is recorded before they exist.
-        ctx = replace(ctx, advanced_progress=granted(ctx, step, current_progress(ctx)))
+        ctx = ctx.advanced(granted(ctx, step, current_progress(ctx)))
         base = base.at(current_progress(ctx))
     startable = startable_replicas(ctx, need)
     if deployment.replicas < startable:
@@ -192,7 +192,7 @@ def _promote(
         moves = ctx.router.set_weight(ctx, 100)
         if moves:
             full = granted(ctx, Step(100, 0.0), current_progress(ctx))
-            ctx = replace(ctx, advanced_progress=released(ctx, full, PROMOTION))
+            ctx = ctx.advanced(released(ctx, full, PROMOTION))
         return waiting_for_gateway(ctx, base.also(*moves), 100)
     bakes = ctx.settings.bake_time > 0 and ctx.strategy != "Recreate"
     previous = ctx.stable if bakes else None

@@ -6,7 +6,7 @@ step is decided in the same moment (see `core.phases.progressing`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from canarium.api.effective_analysis import EffectiveAnalysis
 from canarium.api.effective_spec import Step
@@ -51,7 +51,7 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
     applied = ctx.router.weight_applied(ctx, step.weight)
     moves = [] if applied else ctx.router.set_weight(ctx, step.weight)
     if (applied or moves) and current_step(ctx) is None:
-        ctx = replace(ctx, advanced_progress=granted(ctx, step, current_progress(ctx)))
+        ctx = ctx.advanced(granted(ctx, step, current_progress(ctx)))
         base = base.at(current_progress(ctx))
     if not applied:
         base = base.also(*moves)
@@ -101,7 +101,7 @@ def _has(ctx: RolloutContext, step: Step) -> str:
 
 def _onward(ctx: RolloutContext) -> str:
     """Returns what the candidate does after the present step."""
-    over = replace(ctx, advanced_progress=released(ctx, ctx.progress, PROMOTION))
+    over = ctx.advanced(released(ctx, ctx.progress, PROMOTION))
     current = None if ctx.progress.full else current_step(over)
     step = None if ctx.progress.full else current or following(over)
     gates_ahead = () if current else holding(ctx, step)
