@@ -121,6 +121,9 @@ def all_periods(recorded: Iterable[Period], history: Iterable[HistoryEntry]) -> 
     merged: dict[tuple[str, str], Period] = {}
     for one in recorded:
         old = merged.get(key(one), one)
+        if old is one and not one.images:
+            merged[key(one)] = one
+            continue
         merged[key(one)] = replace(
             one,
             began=min(one.began, old.began),
@@ -157,7 +160,10 @@ def _with_ends(periods: list[Period]) -> list[Period]:
             index = others[index]
         return times[index] if index < len(turns) else None
 
-    return [replace(one, ended=end(one)) for one in periods]
+    ends = [end(one) for one in periods]
+    return [
+        x if x.ended == at else replace(x, ended=at) for x, at in zip(periods, ends, strict=True)
+    ]
 
 
 def _from_history(history: list[HistoryEntry]) -> list[Period]:
