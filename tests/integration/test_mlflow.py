@@ -164,7 +164,7 @@ async def test_logged_input_example_has_to_be_answered_as_the_signature_states(
     prediction: list[Any] = [1]
 
     async def answer(request: web.BaseRequest) -> web.Response:
-        asked.append((request.path, json.loads(await request.read())))
+        asked.append((request.path, json.loads(await request.read() or b"{}")))
         return web.json_response({"predictions": prediction})
 
     def tests_ready(status: dict[str, Any]) -> tuple[str, str, str] | None:
