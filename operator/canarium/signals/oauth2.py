@@ -84,7 +84,7 @@ def _seconds(lifetime: Any) -> float:
     """Returns the lifetime of a token; some servers send it as text."""
     try:
         return max(1.0, min(float(lifetime), 86_400.0))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return _LIFETIME
 
 

@@ -22,6 +22,7 @@ from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.kube.resources import Resource
 from canarium.telemetry import log_context
+from canarium.untrusted.error_log import ErrorLog
 from canarium.untrusted.quoting import quoted
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class PodEvents:
         self._slots = asyncio.Semaphore(_AT_ONCE)
         #: Serializes reads within a namespace; dropped with its last model.
         self._turns: dict[str, asyncio.Lock] = {}
+        self._error_log = ErrorLog(log)
 
     def troubles(self, key: Key) -> Mapping[str, Trouble]:
         """Returns by pod why its containers are not created, according to its Events."""
@@ -106,6 +108,8 @@ class PodEvents:
                 troubles = await self._read(key, known.pods)
             except ApiError as error:
                 log.info("%s/%s: Events of its pods: %s", *key, error)
+            except Exception as error:
+                self._error_log.report(key, "/".join(key), "reading the Events of its pods", error)
             else:
                 if troubles != known.troubles:
                     known.troubles = troubles

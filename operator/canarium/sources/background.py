@@ -7,6 +7,7 @@ wants stops. Nothing survives a restart, and nothing needs to: what was achieved
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -14,7 +15,9 @@ from typing import Generic, TypeVar
 from canarium.kube.clock import Timing
 from canarium.sources.registries import Key
 from canarium.telemetry import log_context
+from canarium.untrusted.error_log import ErrorLog
 
+log = logging.getLogger(__name__)
 R = TypeVar("R")
 T = TypeVar("T")
 Wake = Callable[[Key, bool], None]
@@ -22,6 +25,11 @@ Wake = Callable[[Key, bool], None]
 AT_ONCE = 4
 #: Namespaces whose limit is kept while no attempt uses it.
 _MOST_IDLE = 1024
+#: Seconds until the repetition of an attempt that raised an exception, doubled each time, and the
+#: longest.
+_FIRST_WAIT, _LAST_WAIT = 1.0, 60.0
+#: Doublings that are certain to reach the longest wait.
+_DOUBLINGS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +46,19 @@ class _Running(Generic[R, T]):
     request: R
     result: T | None = None
     task: asyncio.Task[None] | None = field(default=None, repr=False)
+    #: Whether the last attempt was made: only then may the task have ended.
+    complete: bool = False
+
+    @property
+    def stopped(self) -> bool:
+        return self.task is not None and self.task.done() and not self.complete
 
 
 class Background(Generic[R, T]):
-    """`attempt(key, request, number)` is called until its answer is the last; it never raises.
+    """`attempt(key, request, number)` is called until its answer is the last.
 
-    `wake(key, urgent)` is called for each new result.
+    `wake(key, urgent)` is called for each new result. Attempts handle their errors; one that raises
+    is logged and repeated ever less often, as nothing else would start it again.
     """
 
     def __init__(
@@ -55,6 +70,7 @@ class Background(Generic[R, T]):
         self._attempt, self._wake, self._timing = attempt, wake, timing
         self._models: dict[Key, _Running[R, T]] = {}
         self._turns: dict[str, asyncio.Semaphore] = {}
+        self._unexpected = ErrorLog(log)
 
     def result(self, key: Key) -> T | None:
         """Returns the latest result for the last request of a model."""
@@ -64,7 +80,7 @@ class Background(Generic[R, T]):
     def want(self, key: Key, request: R | None) -> None:
         """Starts attempts for `request`, and stops those for any other request of the model."""
         running = self._models.get(key)
-        if running and running.request == request:
+        if running and running.request == request and not running.stopped:
             return
         self.forget(key)
         if request is not None:
@@ -91,12 +107,17 @@ class Background(Generic[R, T]):
         number = 0
         while True:
             number += 1
-            async with self._turn(key[0]):
-                attempt = await self._attempt(key, running.request, number)
+            try:
+                async with self._turn(key[0]):
+                    attempt = await self._attempt(key, running.request, number)
+            except Exception as error:
+                self._unexpected.report(key, "/".join(key), "a request in the background", error)
+                attempt = Attempt(None, again=_wait(number))
             if attempt.result is not None and attempt.result != running.result:
                 running.result = attempt.result
                 self._wake(key, False)
             if attempt.again is None:
+                running.complete = True
                 return
             await self._timing.sleep(self._timing.jitter(attempt.again))
 
@@ -104,3 +125,7 @@ class Background(Generic[R, T]):
         if len(self._turns) > _MOST_IDLE:
             self._turns = {name: turn for name, turn in self._turns.items() if turn.locked()}
         return self._turns.setdefault(namespace, asyncio.Semaphore(AT_ONCE))
+
+
+def _wait(number: int) -> float:
+    return min(_LAST_WAIT, _FIRST_WAIT * 2.0 ** min(number - 1, _DOUBLINGS))

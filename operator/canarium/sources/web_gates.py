@@ -121,13 +121,13 @@ class GateClient:
             endpoint = await self._authenticator.endpoint(
                 key[0], request.web.url, request.web.authentication, patience
             )
+            try:
+                return await self._answer(key, request, endpoint)
+            except (NoAnswer, EvaluationError) as error:
+                reason = error.reason if isinstance(error, NoAnswer) else reason_of(error)
+                return missing(redacted(f"{endpoint}: {error}", endpoint.secrets), reason)
         except Unavailable as error:
             return missing(str(error), error.reason)
-        try:
-            return await self._answer(key, request, endpoint)
-        except (NoAnswer, EvaluationError) as error:
-            reason = error.reason if isinstance(error, NoAnswer) else reason_of(error)
-            return missing(redacted(f"{endpoint}: {error}", endpoint.secrets), reason)
         except Exception as error:
             text = self._error_log.report((key, "gates"), "/".join(key), "its gates", error)
             return missing(text, CheckReason.QUERY_FAILED)

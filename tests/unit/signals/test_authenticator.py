@@ -177,7 +177,11 @@ async def test_secret_that_is_refused_is_sent_once_in_ten_seconds(rig: Rig) -> N
     assert (await rig.endpoint(**rig.oauth2())).has_credentials
 
 
-@pytest.mark.parametrize(("lifetime", "kept"), [("600", 500), (None, 40), ("soon", 40), (-5, 0)])
+@pytest.mark.parametrize(
+    ("lifetime", "kept"),
+    [("600", 500), (None, 40), ("soon", 40), (-5, 0), (10**400, 40), (float("nan"), 0)],
+    ids=["text", "none", "word", "negative", "400 digits", "not a number"],
+)
 async def test_lifetime_that_is_text_or_missing_is_accepted(
     rig: Rig, lifetime: Any, kept: float
 ) -> None:

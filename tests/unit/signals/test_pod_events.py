@@ -160,3 +160,30 @@ async def test_pods_no_longer_requested_are_not_read() -> None:
     assert reader.troubles(("ns", "m")) == {}
     assert len(server.reads) == 1
     await reader.close()
+
+
+@rule("R29")
+async def test_reading_goes_on_after_an_unexpected_exception() -> None:
+    server = Server(event("FailedMount", "01", MOUNT))
+    broken, woken = [True], asyncio.Event()
+
+    def sources(key: Any, pod: str) -> list[Any]:
+        if broken:
+            broken.pop()
+            raise KeyError("no such record")
+        return []
+
+    async def at_once(seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    reader = PodEvents(
+        server,  # type: ignore[arg-type]
+        sources,
+        lambda key, urgent: woken.set(),
+        Timing(sleep=at_once),
+    )
+    reader.want(("ns", "m"), ("p",))
+    async with asyncio.timeout(5):
+        await woken.wait()
+    assert reader.troubles(("ns", "m"))
+    await reader.close()

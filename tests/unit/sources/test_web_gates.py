@@ -203,6 +203,41 @@ async def test_missing_secret_is_reported_and_nothing_is_asked(
     assert not responder.requests
 
 
+@rule("R27", "R31")
+async def test_gate_passes_although_its_token_server_once_had_an_answer_of_another_kind(
+    rig: Rig, responder: Responder
+) -> None:
+    """A lifetime of 400 digits is more than any float."""
+    rig.secrets.stored["risk"] = {"client-id": b"a", "client-secret": b"b"}
+    digits = "9" * 400
+
+    async def answer(request: server.Request) -> server.Response:
+        if request.path == "/token":
+            text = f'{{"access_token": "abcd", "expires_in": {digits}}}'
+            return server.Response(text=text)
+        return server.json_response({"status": "passed"})
+
+    responder.handler = answer
+    login = {"secretName": "risk", "oauth2": {"tokenUrl": f"{responder.url}/token"}}
+    rig.gates.want(KEY, [request(responder, authentication=login)])
+    await rig.until(PASSED)
+
+
+@rule("R27")
+async def test_exception_while_credentials_are_obtained_is_a_missing_answer(
+    rig: Rig, responder: Responder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def obtain(*_: Any) -> Any:
+        raise OverflowError("int too large to convert to float")
+
+    monkeypatch.setattr("canarium.signals.oauth2.obtain", obtain)
+    rig.secrets.stored["risk"] = {"client-id": b"a", "client-secret": b"b"}
+    login = {"secretName": "risk", "oauth2": {"tokenUrl": f"{responder.url}/token"}}
+    answer = await rig.client.ask(KEY, request(responder, authentication=login))
+    assert (answer.state, answer.reason) == (MISSING, "QueryFailed")
+    assert "OverflowError" in answer.text
+
+
 @rule("R27")
 async def test_pending_answer_is_asked_again_after_the_interval(
     rig: Rig, responder: Responder
