@@ -20,10 +20,16 @@ class Api(Protocol):
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body: ...
 
     async def read(
-        self, path: str, query: dict[str, str], *, longest: int, patience: float
+        self,
+        path: str,
+        query: dict[str, str],
+        *,
+        namespace: str,
+        longest: int,
+        patience: float,
     ) -> bytes:
         """Returns what an aggregated API answers at `path`, of at most `longest` bytes, within
-        `patience` seconds from when the request is sent."""
+        `patience` seconds from when the request is sent: once it is the turn of `namespace`."""
         ...
 
     async def create(

@@ -16,7 +16,7 @@ import orjson
 
 from canarium import FIELD_MANAGER, VERSION
 from canarium.kube import kubeconfig as kubeconfigs
-from canarium.kube.aggregated import AggregatedLimit
+from canarium.kube.aggregated import aggregated_turns
 from canarium.kube.clock import Timing
 from canarium.kube.credentials import ApiCredentials
 from canarium.kube.errors import ApiError
@@ -25,6 +25,7 @@ from canarium.kube.resources import Resource
 from canarium.kube.retries import Retries
 from canarium.kube.throttle import Throttle, urgency
 from canarium.kube.trust import Trust
+from canarium.kube.turns import FairTurns
 
 Body = dict[str, Any]
 #: Verb and resource of a request, for metrics.
@@ -58,11 +59,11 @@ class Client:
         fence: Fence | None = None,
         limits: ConcurrencyLimits | None = None,
         timing: Timing | None = None,
-        aggregated: AggregatedLimit | None = None,
+        aggregated: FairTurns | None = None,
     ) -> None:
         self._timing = timing or Timing()
         self._limits = limits
-        self._aggregated = aggregated or AggregatedLimit(self._timing)
+        self._aggregated = aggregated or aggregated_turns(self._timing)
         self._configuration = configuration
         self._session = session
         self._credentials = credentials or ApiCredentials(configuration)
@@ -155,16 +156,22 @@ class Client:
         return await self.request("GET", path, label=label)
 
     async def read(
-        self, path: str, query: dict[str, str], *, longest: int, patience: float
+        self,
+        path: str,
+        query: dict[str, str],
+        *,
+        namespace: str,
+        longest: int,
+        patience: float,
     ) -> bytes:
         """Returns what an aggregated API answers at `path`, of at most `longest` bytes, within
-        `patience` seconds from when the request is sent.
+        `patience` seconds from when the request is sent: once it is the turn of `namespace`.
 
         It takes no seat of other reads and is not repeated: a server behind the API server that is
         slow or away does not mean that the API server has no capacity.
         """
         content = b""
-        async with self._aggregated.turn():
+        async with self._aggregated.turn(namespace):
             try:
                 async with (
                     asyncio.timeout(patience),

@@ -3,7 +3,7 @@
 Theory: the operator asks with its own rights, in the model's namespace. The answer comes from a
 server that is not the API server, so it may be slow, large or invalid, and its failures do not mean
 that the API server is overloaded: requests take turns with the other requests of the namespace
-instead (R31), their number and rate are limited for all namespaces, and the answer is bounded.
+instead (R31), their number and rate are limited, fairly between namespaces, and the answer is bounded.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ async def read(
     query = {"labelSelector": ",".join(f"{k}={v}" for k, v in selector.items())} if selector else {}
     async with turn:
         try:
-            content = await api.read(path, query, longest=_LONGEST, patience=patience)
+            content = await api.read(
+                path, query, namespace=namespace, longest=_LONGEST, patience=patience
+            )
         except ApiError as error:
             reason = CheckReason.ACCESS_DENIED if error.status == 403 else CheckReason.QUERY_FAILED
             return _failed(error.message or error.reason, reason)

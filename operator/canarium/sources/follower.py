@@ -1,8 +1,10 @@
 """Asks registries again and again what the references that models follow stand for (R26).
 
-One task for all models sends the requests that are due, at most `PER_SECOND` and `AT_ONCE` at a
-time: with more models than that allows, each is asked about less often. A thousand models with the
-default interval of two minutes send 8.3 requests per second, 30 per model and hour.
+One task for all models starts the requests that are due. They wait for the turn of their namespace:
+`PER_SECOND` for all, and `SHARE` at a time for each namespace. With more models than that allows,
+those of the namespace with the most are asked about less often, and a registry that does not answer
+delays only its own namespace. A thousand models with the default interval of two minutes send 8.3
+requests per second, 30 per model and hour.
 
 - **Interval**: up to a tenth shorter or longer each time, so that models do not stay in step. The
   first request of an operator that has just started follows at a random moment of the interval.
@@ -18,16 +20,23 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 
+from canarium.api.reasons import SpecReason
 from canarium.core.facts.resolution import Follow, Resolution, ResolveRequest
 from canarium.kube.clock import Timing
+from canarium.kube.turns import FairTurns
 from canarium.sources.registries import Key, Resolve
 from canarium.telemetry import log_context
+from canarium.untrusted.error_log import ErrorLog
 
-PER_SECOND, AT_ONCE = 10, 32
+log = logging.getLogger(__name__)
+#: Requests that start per second, that all namespaces have under way unless they are slow, and that
+#: one namespace has.
+PER_SECOND, AT_ONCE, SHARE = 10, 32, 8
 #: Seconds.
 CONFIRM_AFTER, LEAST = 5.0, 5.0
 #: Seconds until the first repetition after an error, doubled each time.
@@ -44,7 +53,7 @@ _TICK = 1.0
 class _Followed:
     request: ResolveRequest
     follow: Follow
-    #: When the next request is due, by the monotonic clock; None while one is under way.
+    #: When the next request is due, by the monotonic clock; None while one waits or is under way.
     due: float | None
     result: Resolution | None
     #: The URI of the last result, and how many requests have failed since.
@@ -66,6 +75,8 @@ class Follower:
         self._numbers = count()
         self._task: asyncio.Task[None] | None = None
         self._requests: set[asyncio.Task[None]] = set()
+        self._turns = FairTurns(AT_ONCE, SHARE, PER_SECOND, timing=timing)
+        self._error_log = ErrorLog(log)
 
     def result(self, key: Key) -> Resolution | None:
         """Returns the result of the last request."""
@@ -123,11 +134,11 @@ class Follower:
 
     async def _run(self) -> None:
         while self._models:
-            await self._timing.sleep(self._start_next())
+            await self._timing.sleep(self._start_due())
 
-    def _start_next(self) -> float:
-        """Sends the request that is due first; returns the seconds until the next may start."""
-        now, pause = self._timing.clock(), 1 / PER_SECOND
+    def _start_due(self) -> float:
+        """Starts the requests that are due; returns the seconds until the next check."""
+        now = self._timing.clock()
         while self._queue:
             due, _, key = self._queue[0]
             followed = self._models.get(key)
@@ -135,19 +146,22 @@ class Follower:
                 heapq.heappop(self._queue)
                 continue
             if due > now:
-                return min(max(due - now, pause), _TICK)
-            if len(self._requests) < AT_ONCE:
-                heapq.heappop(self._queue)
-                followed.due, followed.last = None, now
-                task = asyncio.create_task(self._ask(key, followed))
-                self._requests.add(task)
-                task.add_done_callback(self._requests.discard)
-            return pause
+                return min(max(due - now, 1 / PER_SECOND), _TICK)
+            heapq.heappop(self._queue)
+            followed.due = None
+            task = asyncio.create_task(self._ask(key, followed))
+            self._requests.add(task)
+            task.add_done_callback(self._requests.discard)
         return _TICK
 
     async def _ask(self, key: Key, followed: _Followed) -> None:
         log_context.about(*key)
-        resolution = await self._resolve(key, followed.request)
+        async with self._turns.turn(key[0]):
+            if self._models.get(key) is not followed:
+                return
+            # An annotation that changed while the request waited has its request now.
+            followed.again, followed.last = False, self._timing.clock()
+            resolution = await self._resolution(key, followed.request)
         if self._models.get(key) is not followed:
             return
         result, wait = self._weighed(followed, resolution)
@@ -157,6 +171,15 @@ class Follower:
         if result != followed.result:
             followed.result = result
             self._wake(key, False)
+
+    async def _resolution(self, key: Key, request: ResolveRequest) -> Resolution:
+        try:
+            return await self._resolve(key, request)
+        except Exception as error:
+            # Without an answer, the model would never be asked about again.
+            text = self._error_log.report(key, "/".join(key), "following its source", error)
+            message = f"{request.uri} could not be resolved: {text}"
+            return Resolution(request, reason=SpecReason.SOURCE_UNAVAILABLE, message=message)
 
     def _weighed(self, followed: _Followed, resolution: Resolution) -> tuple[Resolution, float]:
         """Returns the result of a request and the seconds until the next one."""

@@ -13,7 +13,7 @@ import pytest_asyncio
 from aiohttp import web as server
 
 from canarium.core.evidence.measures import Missing, Reading, Result
-from canarium.kube.aggregated import AT_ONCE, PER_SECOND
+from canarium.kube.aggregated import AT_ONCE, PER_SECOND, SHARE
 from canarium.kube.clock import Timing
 from canarium.kube.http import Client
 from canarium.kube.limiter import ConcurrencyLimits
@@ -42,9 +42,11 @@ async def client(responder: Responder) -> AsyncIterator[Client]:
         yield Client(Configuration(responder.url), session)
 
 
-async def asked(client: Client, metric: str = "age", **more: Any) -> Result:
+async def asked(
+    client: Client, metric: str = "age", namespace: str = "risk", **more: Any
+) -> Result:
     settings = {"selector": {}, "patience": 5.0, "start": START, **more}
-    return await read(client, asyncio.Semaphore(1), "risk", metric, **settings)
+    return await read(client, asyncio.Semaphore(1), namespace, metric, **settings)
 
 
 async def test_value_is_read_in_the_namespace_of_the_model(
@@ -164,14 +166,16 @@ async def test_reads_of_all_namespaces_are_limited_at_once_and_in_rate(
 ) -> None:
     """Time passes only where the limit on the rate sleeps."""
     time = SleepingClock()
-    busy, most = 0, 0
+    busy: dict[str, int] = {}
+    most, most_of_one = 0, 0
 
-    async def adapter(_: server.Request) -> server.Response:
-        nonlocal busy, most
-        busy += 1
-        most = max(most, busy)
+    async def adapter(request: server.Request) -> server.Response:
+        nonlocal most, most_of_one
+        namespace = request.path.split("/")[5]
+        busy[namespace] = busy.get(namespace, 0) + 1
+        most, most_of_one = max(most, sum(busy.values())), max(most_of_one, *busy.values())
         await asyncio.sleep(0.02)
-        busy -= 1
+        busy[namespace] -= 1
         return server.Response(text=listed("1"))
 
     responder.handler = adapter
@@ -179,10 +183,44 @@ async def test_reads_of_all_namespaces_are_limited_at_once_and_in_rate(
         timing = Timing(clock=time, sleep=time.sleep)
         client = Client(Configuration(responder.url), session, timing=timing)
         clients = (client, client.guarded(Throttle(100, 100), None))
-        found = await asyncio.gather(*(asked(clients[n % 2]) for n in range(68)))
+        found = await asyncio.gather(
+            *(asked(clients[n % 2], namespace="ab"[n % 2]) for n in range(68))
+        )
     assert found == [Reading(1.0)] * 68
-    assert most == AT_ONCE
+    assert (most, most_of_one) == (AT_ONCE, SHARE)
     assert time.now == pytest.approx((68 - AT_ONCE) / PER_SECOND)
+
+
+@rule("R31")
+@pytest.mark.parametrize("takes", [0.0, 60.0], ids=["quick", "silent"])
+async def test_hostile_namespaces_do_not_delay_the_read_of_another_one(
+    client: Client, responder: Responder, takes: float
+) -> None:
+    """Ten namespaces, each of which asks again at once with 24 requests."""
+
+    async def adapter(request: server.Request) -> server.Response:
+        if takes and "/namespaces/evil" in request.path:
+            return await responder.hang(request)
+        return server.Response(text=listed("1"))
+
+    async def hostile(namespace: str) -> None:
+        while True:
+            await asked(client, namespace=namespace, patience=max(takes, 1.0))
+
+    responder.handler = adapter
+    tasks = [asyncio.create_task(hostile(f"evil-{n}")) for n in range(10) for _ in range(24)]
+    try:
+        await asyncio.sleep(0.5)
+        for _ in range(2):
+            began = asyncio.get_running_loop().time()
+            assert await asked(client, namespace="good") == Reading(1.0)
+            # One request of each other namespace precedes it, at the rate or with a seat that a
+            # silent adapter holds for a second.
+            assert asyncio.get_running_loop().time() - began < 10 / PER_SECOND + 2.5
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @rule("R31")
@@ -195,7 +233,10 @@ async def test_adapter_that_never_answers_holds_no_seat_for_longer_than_a_second
         return server.Response(text=listed("1"))
 
     responder.handler = adapter
-    slow = [asyncio.create_task(asked(client, "slow", patience=60.0)) for _ in range(AT_ONCE)]
+    slow = [
+        asyncio.create_task(asked(client, "slow", f"n{n // SHARE}", patience=60.0))
+        for n in range(AT_ONCE)
+    ]
     await asyncio.sleep(0)
     assert await asyncio.wait_for(asked(client), 10.0) == Reading(1.0)
     assert not any(task.done() for task in slow)

@@ -12,7 +12,7 @@ import pytest
 
 from canarium.core.facts.resolution import Follow, Resolution, ResolveRequest
 from canarium.kube.clock import Timing
-from canarium.sources.follower import AT_ONCE, CONFIRM_AFTER, LEAST, PER_SECOND, Follower
+from canarium.sources.follower import CONFIRM_AFTER, LEAST, PER_SECOND, SHARE, Follower
 from simulation.clock import VirtualLoop
 
 rule = pytest.mark.rule
@@ -29,6 +29,9 @@ class Rig:
         self.loop = VirtualLoop()
         self.answer: str | None = SEVEN
         self.takes = 0.0
+        #: Namespaces whose registry takes other seconds.
+        self.slow: dict[str, float] = {}
+        self.failures = 0
         self.asked: list[tuple[float, tuple[str, str]]] = []
         self.woken: list[float] = []
         self.follower = self.restarted()
@@ -44,7 +47,10 @@ class Rig:
     async def _resolve(self, key: tuple[str, str], request: ResolveRequest) -> Resolution:
         self.asked.append((self.loop.time(), key))
         answer = self.answer
-        await asyncio.sleep(self.takes)
+        if self.failures:
+            self.failures -= 1
+            raise KeyError("version")
+        await asyncio.sleep(self.slow.get(key[0], self.takes))
         if answer is None:
             return Resolution(request, reason="SourceUnavailable", message="no route")
         return Resolution(request, answer)
@@ -214,11 +220,61 @@ def test_more_models_than_allowed_ask_less_often_and_slow_answers_are_bounded(
     rig.takes = 20.0
     for number in range(300):
         rig.want(Follow(30.0, SEVEN), key=("a", str(number)))
-    rig.loop.advance(600.0)
+    rig.loop.advance(1200.0)
     ends = [at + rig.takes for at in rig.times()]
     under_way = [sum(a <= at < b for a, b in zip(rig.times(), ends, strict=True)) for at in ends]
-    assert max(under_way) <= AT_ONCE
+    assert max(under_way) == SHARE
     assert {key for _, key in rig.asked} == {("a", str(number)) for number in range(300)}
+
+
+@rule("R31")
+@pytest.mark.parametrize("hostile", [1, 20])
+def test_registries_that_hang_do_not_delay_the_requests_of_another_namespace(
+    rig: Rig, hostile: int
+) -> None:
+    """500 models whose requests each take until the timeout; all are due all the time."""
+    every = Follow(30.0, SEVEN)
+    rig.slow = {f"evil-{number}": 10.0 for number in range(hostile)}
+    for number in range(500):
+        rig.want(every, key=(f"evil-{number % hostile}", str(number)))
+    rig.want(every, key=("good", "fraud"))
+    rig.loop.advance(1800.0)
+    good = [at for at, key in rig.asked if key[0] == "good"]
+    assert len(good) >= 55
+    longest = max(after - before for before, after in itertools.pairwise(good))
+    # One request of each other namespace precedes it.
+    assert longest <= 33.0 + 1.0 + hostile / PER_SECOND
+
+
+@rule("R26")
+def test_reference_is_followed_on_after_an_unexpected_exception(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.failures = 2
+    rig.want()
+    rig.loop.advance(3 * FOLLOW.interval)
+    assert rig.confirmed == SEVEN
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "KeyError" in caplog.text
+
+
+@rule("R26")
+def test_annotation_that_changes_while_a_request_waits_causes_no_other_one(rig: Rig) -> None:
+    rig.takes, rarely = 60.0, Follow(86_400.0, SEVEN)
+    others = [("a", str(number)) for number in range(SHARE)]
+    for key in (*others, KEY):
+        rig.want(rarely, key)
+    for key in others:
+        rig.want(replace(rarely, token="1"), key)
+    rig.loop.advance(3.0)
+    assert [key for _, key in rig.asked] == others
+    rig.takes = 0.0
+    for token in ("1", "2"):
+        rig.want(replace(rarely, token=token))
+        rig.loop.advance(2.0)
+    assert len(rig.asked) == SHARE, "it waits for its turn"
+    rig.loop.advance(60.0 + LEAST + 2.0)
+    assert [key for _, key in rig.asked].count(KEY) == 1
 
 
 @rule("R26")
