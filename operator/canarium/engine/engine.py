@@ -127,7 +127,9 @@ class Engine:
         signals = SignalMonitor(
             api, web, partial(analysis_target, self.store), wake, timing, identity, prometheus
         )
-        registries = Registries(api, signals.access, timing.clock)
+        registries = Registries(
+            api, signals.access, timing.clock, signals.authenticator.authorities
+        )
         signals.examples = RegistryExamples(registries)
         questions = GateClient(signals.authenticator, signals.access, self.store.uid)
         return ExternalFacts(

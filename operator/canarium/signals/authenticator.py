@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import ssl
@@ -16,18 +15,16 @@ from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.signals import credentials, oauth2
 from canarium.signals.access import NamespaceAccess
+from canarium.signals.authorities import Authorities, InvalidCertificates
 from canarium.signals.credentials import CA, Secret, Unavailable
 from canarium.signals.endpoint import Endpoint
 from canarium.signals.sigv4 import AwsKeys, SigV4Signer
 from canarium.signals.token_cache import Expiring, TokenCache
 from canarium.signals.workload_identity import WorkloadIdentity, host_of
 
-#: Contexts with the authorities of the system, about 1 MB each.
-_MOST_TRUSTS = 8
-
 
 class Authenticator:
-    """Reads Secrets at each use, so that an edit applies at once, and caches only tokens.
+    """Reads Secrets at each use, so that an edit applies at once; caches tokens, and certificates.
 
     `access` returns the share of a namespace: token servers are reached under the same rules as
     all other servers that users name.
@@ -43,9 +40,7 @@ class Authenticator:
         self._api, self._access, self._timing = api, access, timing or Timing()
         self._identity = identity or WorkloadIdentity(timing=timing)
         self._tokens = TokenCache(self._timing.clock)
-        #: Trust in the system and a `ca.crt`, by a digest of the latter.
-        self._trusts: dict[str, ssl.SSLContext | None] = {}
-        self._loading = asyncio.Lock()
+        self.authorities = Authorities(self._timing)
 
     async def endpoint(
         self, namespace: str, url: str, authentication: Authentication | None, patience: float
@@ -57,7 +52,7 @@ class Authenticator:
         if authentication.secret_name is None:
             return await self._workload(plain, authentication)
         secret = await credentials.secret(self._api, namespace, authentication.secret_name)
-        plain = replace(plain, tls=secret.tls())
+        plain = replace(plain, tls=await self._trust(namespace, secret))
         if authentication.headers:
             return _headers(plain, secret, authentication.headers)
         if authentication.oauth2:
@@ -69,6 +64,7 @@ class Authenticator:
     async def close(self) -> None:
         """Ends requests for tokens."""
         await self._tokens.close()
+        await self.authorities.close()
         await self._identity.close()
 
     async def _oauth2(
@@ -77,29 +73,25 @@ class Authenticator:
         client = secret.line("client-id"), secret.line("client-secret")
 
         async def obtain() -> Expiring[str]:
-            tls = await self._system_trust(secret)
+            tls = await self._trust(namespace, secret, system=True)
             return await oauth2.obtain(self._access(namespace), settings, client, tls)
 
         key = (namespace, _digest(settings.model_dump_json(), *client, secret.data.get(CA, "")))
         token = await self._tokens.get(key, obtain)
         return _bearer(plain, token, lambda _: self._tokens.forget(key))
 
-    async def _system_trust(self, secret: Secret) -> ssl.SSLContext | None:
-        """Returns the trust in the authorities of the system and `ca.crt`; None without this key.
-
-        Loading those of the system takes some 0.1 s, so a thread does it, for one context at a
-        time, and a few contexts are cached. Raises Unavailable.
-        """
-        if CA not in secret:
+    async def _trust(
+        self, namespace: str, secret: Secret, *, system: bool = False
+    ) -> ssl.SSLContext | None:
+        """Returns the trust in `ca.crt`, and with `system` in the authorities of the system; None
+        without this key. Raises Unavailable."""
+        certificates = secret.authority()
+        if certificates is None:
             return None
-        key = _digest(secret.data[CA])
-        async with self._loading:
-            if key not in self._trusts:
-                context = await asyncio.to_thread(secret.tls, system=True)
-                if len(self._trusts) >= _MOST_TRUSTS:
-                    del self._trusts[next(iter(self._trusts))]
-                self._trusts[key] = context
-            return self._trusts[key]
+        try:
+            return await self.authorities.context(namespace, certificates, system=system)
+        except InvalidCertificates as error:
+            raise secret.not_a_certificate() from error
 
     async def _workload(self, plain: Endpoint, authentication: Authentication) -> Endpoint:
         """Raises Unavailable unless an administrator allows the host."""

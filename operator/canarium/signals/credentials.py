@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -16,7 +15,7 @@ from canarium.kube.client import Api
 from canarium.kube.errors import ApiError
 
 CA = "ca.crt"
-#: Maximum bytes of certificates in base64: they are parsed at every measurement.
+#: Maximum bytes of certificates in base64.
 _LONGEST_CA = 64 << 10
 
 
@@ -78,25 +77,22 @@ class Secret:
             raise Unavailable(text, faulty=self._faulty(key, ObjectProblem.NOT_ONE_LINE))
         return value
 
-    def tls(self, *, system: bool = False) -> ssl.SSLContext | None:
-        """Returns the trust in the authority `ca.crt`, and with `system` in those of the system;
-        None without this key. Raises Unavailable."""
+    def authority(self) -> str | None:
+        """Returns the certificates in `ca.crt`, which may be invalid; None without this key.
+
+        Raises Unavailable.
+        """
         if CA not in self.data:
             return None
         if len(self.data[CA]) > _LONGEST_CA:
             text = f"Secret {self.name}: {CA} has more than {_LONGEST_CA >> 10} KiB"
             raise Unavailable(text, faulty=self._faulty(CA, ObjectProblem.TOO_LONG))
-        certificates = self.text(CA)
-        try:
-            if not system:
-                return ssl.create_default_context(cadata=certificates)
-            context = ssl.create_default_context()
-            context.load_verify_locations(cadata=certificates)
-        except (ssl.SSLError, ValueError) as error:
-            text = f"Secret {self.name}: {CA} is not a certificate in PEM"
-            faulty = self._faulty(CA, ObjectProblem.NOT_A_CERTIFICATE)
-            raise Unavailable(text, faulty=faulty) from error
-        return context
+        return self.text(CA)
+
+    def not_a_certificate(self) -> Unavailable:
+        """Returns the error for an invalid `ca.crt`."""
+        text = f"Secret {self.name}: {CA} is not a certificate in PEM"
+        return Unavailable(text, faulty=self._faulty(CA, ObjectProblem.NOT_A_CERTIFICATE))
 
     def _faulty(self, key: str, problem: ObjectProblem) -> FaultyObject:
         return FaultyObject("Secret", self.name, key, problem)

@@ -13,12 +13,14 @@ series (decision 0064).
 from __future__ import annotations
 
 import base64
+import ssl
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from canarium.api.authentication import SigV4
 from canarium.core.evidence.faulty_object import FaultyObject, ObjectProblem
 from canarium.signals.authenticator import Authenticator, with_login
+from canarium.signals.authorities import InvalidCertificates, trusting
 from canarium.signals.credentials import Secret, Unavailable
 from canarium.signals.endpoint import Endpoint
 
@@ -67,8 +69,17 @@ class DefaultPrometheus:
         data = {key: text for key in _KEYS if (text := _read(self.folder / key)) is not None}
         if self._last is None or self._last[0] != data:
             secret = Secret(_SECRET, data)
-            self._last = (data, with_login(replace(plain, tls=secret.tls()), secret))
+            self._last = (data, with_login(replace(plain, tls=_trust(secret)), secret))
         return self._last[1]
+
+
+def _trust(secret: Secret) -> ssl.SSLContext | None:
+    """Raises Unavailable."""
+    certificates = secret.authority()
+    try:
+        return None if certificates is None else trusting(certificates)
+    except InvalidCertificates as error:
+        raise secret.not_a_certificate() from error
 
 
 def _read(path: Path) -> str | None:

@@ -3,7 +3,8 @@
 Theory: the operator asks with its own rights, in the model's namespace. The answer comes from a
 server that is not the API server, so it may be slow, large or invalid, and its failures do not mean
 that the API server is overloaded: requests take turns with the other requests of the namespace
-instead (R31), their number and rate are limited, fairly between namespaces, and the answer is bounded.
+instead (R31), their number and rate are limited, fairly between namespaces, and the answer is
+bounded.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class RegistryExamples:
             reason = _REASONS.get(error.reason, CheckReason.UNREACHABLE)
             if reason is CheckReason.ACCESS_DENIED:
                 # Perhaps because of credentials that have been replaced.
-                self._registries.refused(namespace, version.endpoint, version.secret)
+                self._registries.refused(namespace, version.secret)
             raise NoExample(str(error), reason) from error
         except TimeoutError as error:
             text = f"{version.endpoint}: not complete within {PATIENCE:g} s"

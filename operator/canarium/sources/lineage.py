@@ -39,7 +39,7 @@ class LineageReader(Background[RunRequest, RunResult]):
         lineage = await self._read(key, request)
         if not lineage.complete:
             # Perhaps because of credentials that have been replaced.
-            self._registries.refused(key[0], request.endpoint, request.secret)
+            self._registries.refused(key[0], request.secret)
         if lineage.complete or number == ATTEMPTS:
             return Attempt(RunResult(request, lineage.document()))
         return Attempt(None, again=_FIRST_WAIT * 2.0 ** (number - 1))

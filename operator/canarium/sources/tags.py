@@ -52,7 +52,7 @@ class TagWriter(Background[TagRequest, TagResult]):
             return Attempt(TagResult(request))
         reason, text = fault
         if reason is SpecReason.SOURCE_ACCESS_DENIED:
-            self._registries.refused(key[0], request.endpoint, request.secret)
+            self._registries.refused(key[0], request.secret)
         wait = min(_LAST_WAIT, _FIRST_WAIT * 2.0 ** min(number - 1, _DOUBLINGS))
         return Attempt(TagResult(request, reason, text), again=wait)
 

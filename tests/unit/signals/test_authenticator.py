@@ -26,6 +26,7 @@ from canarium.kube.clock import Timing
 from canarium.signals import json_metric
 from canarium.signals.access import SharedResources
 from canarium.signals.authenticator import Authenticator
+from canarium.signals.authorities import Authorities, trusting
 from canarium.signals.credentials import Unavailable
 from canarium.signals.endpoint import Endpoint
 from canarium.signals.http_client import HttpClient
@@ -46,8 +47,8 @@ class Rig:
         self.responder = responder
         self.secrets, self.clock = Secrets(), Clock()
         self.shared = SharedResources(HttpClient(LOOPBACK))
-        timing = Timing(clock=self.clock)
-        self.authenticator = Authenticator(cast(Api, self.secrets), self.shared.of, timing)
+        self.timing = Timing(clock=self.clock)
+        self.authenticator = Authenticator(cast(Api, self.secrets), self.shared.of, self.timing)
         self.tokens: list[dict[str, list[str]]] = []
         self.logins: list[str] = []
         self.answer: tuple[int, Any] | None = None
@@ -244,10 +245,30 @@ async def test_trust_of_the_system_is_loaded_off_the_event_loop_and_once_for_an_
     for scope in ("a", "b"):
         await rig.endpoint(**rig.oauth2(scopes=[scope]))
     assert (len(rig.tokens), loads) == (2, [False])
-    for number in range(10):
-        rig.secrets.stored["login"] = {**CLIENT, "ca.crt": ca + b"\n" * number}
-        await rig.endpoint(**rig.oauth2(scopes=["c"]))
-    assert len(rig.authenticator._trusts) == 8
+
+
+@rule("R31")
+async def test_authority_of_a_secret_is_loaded_off_the_event_loop_and_once_for_all_namespaces(
+    rig: Rig, tmp_path: Path
+) -> None:
+    loads: list[bool] = []
+
+    def load(certificates: str, system: bool) -> ssl.SSLContext:
+        loads.append(threading.current_thread() is threading.main_thread())
+        return trusting(certificates, system)
+
+    rig.authenticator.authorities = Authorities(rig.timing, load)
+    authority = Authority(tmp_path)
+    authority.make()
+    ca = authority.certificate.read_bytes()
+    rig.secrets.stored["login"] = {"token": b"a", "ca.crt": ca}
+    settings = Authentication.model_validate({"secretName": "login"})
+    endpoints = [
+        await rig.authenticator.endpoint(namespace, "https://x/", settings, 10.0)
+        for namespace in ("risk", "fraud", "risk")
+    ]
+    assert loads == [False]
+    assert len({id(endpoint.tls) for endpoint in endpoints}) == 1, "connections can be shared"
 
 
 async def test_headers_have_their_values_from_the_secret(rig: Rig) -> None:

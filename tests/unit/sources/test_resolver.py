@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from canarium.core.facts.resolution import ResolveRequest
+from canarium.signals.authorities import Authorities, trusting
+from canarium.sources.registries import Registries
 from canarium.sources.resolver import SourceResolver
+from sandbox.pki import Authority
 from signals.conftest import Responder
 from sources.rig import KEY, SourceRig
 
@@ -132,3 +137,28 @@ async def test_secret_that_cannot_be_used_is_named_and_nothing_is_sent(
     assert (uri, reason) == (None, "SourceAccessDenied")
     assert message.startswith("Secret/mlflow-read: ")
     assert not responder.requests
+
+
+@rule("R26", "R31")
+async def test_refusal_drops_the_credentials_but_not_the_authority(
+    rig: Rig, responder: Responder, tmp_path: Path
+) -> None:
+    loads: list[bool] = []
+
+    def load(certificates: str, system: bool) -> ssl.SSLContext:
+        loads.append(system)
+        return trusting(certificates, system)
+
+    authority = Authority(tmp_path)
+    authority.make()
+    ca = authority.certificate.read_bytes()
+    registries = Registries(rig.api, rig.shared.of, rig.timing.clock, Authorities(load=load))
+    wanted = request(responder, "mlflow-read")
+    for token in (b"old", b"new"):
+        responder.responds(FOUND, 401 if token == b"old" else 200)
+        rig.secrets.stored["mlflow-read"] = {"MLFLOW_TRACKING_TOKEN": token, "ca.crt": ca}
+        for key in ("fraud", "spam"):
+            await registries.resolve(("a", key), wanted)
+    sent = [headers["Authorization"] for headers in responder.headers]
+    assert sent == ["Bearer old", "Bearer old", "Bearer new", "Bearer new"]
+    assert loads == [True]
