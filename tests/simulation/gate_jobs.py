@@ -55,7 +55,11 @@ class GateJobs:
         EXPLORED["jobs of gates ended"] += 1
         ended: dict[str, Any] = {"exitCode": 0 if self.mode == PASSES else 3, "message": "done"}
         containers = [{"name": "gate", "state": {"terminated": ended}}]
-        pod = {"metadata": {"name": meta["name"]}, "status": {"containerStatuses": containers}}
+        owner = {"kind": "Job", "name": meta["name"], "uid": meta["uid"], "controller": True}
+        pod = {
+            "metadata": {"name": meta["name"], "ownerReferences": [owner]},
+            "status": {"containerStatuses": containers},
+        }
         condition = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}
         if self.mode == PASSES:
             self.passed.add(about)

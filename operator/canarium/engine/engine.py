@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from operator import itemgetter
+from typing import cast
 
 from canarium.engine.cache.analysis_targets import analysis_target
 from canarium.engine.cache.informers import Informers, Namespace
@@ -17,6 +18,7 @@ from canarium.engine.reconciler import Reconciler
 from canarium.engine.workers import EXPRESS, Workers
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
+from canarium.kube.fair_reads import FairReads
 from canarium.render.fetch_container import FetcherConfig
 from canarium.render.runtime_catalog import RuntimeTemplate
 from canarium.signals.default_prometheus import DefaultPrometheus
@@ -124,6 +126,8 @@ class Engine:
         prometheus: DefaultPrometheus | None,
     ) -> ExternalFacts:
         wake, timing = self._signalled, self.timing
+        # Sources of facts only read.
+        api = cast(Api, FairReads(api, timing))
         signals = SignalMonitor(
             api, web, partial(analysis_target, self.store), wake, timing, identity, prometheus
         )

@@ -2,7 +2,7 @@
 
 Each of them occupies a seat of the API server while an adapter answers. The limit is a constant:
 what an adapter answers does not show what the API server admits. An adapter that is slow delays the
-requests of its own namespace (`turns`).
+requests of the same namespace alone (`turns`).
 """
 
 from __future__ import annotations

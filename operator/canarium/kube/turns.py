@@ -50,9 +50,9 @@ class FairTurns:
         self._tokens, self._filled = float(burst), self._timing.clock()
         #: Waiting requests by namespace, in the order in which namespaces are served.
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        #: Requests under way by namespace, and seats that are taken.
+        #: Requests under way by namespace, and occupied seats.
         self._under_way: dict[str, int] = {}
-        self._taken = 0
+        self._occupied = 0
         self._refill: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -74,7 +74,7 @@ class FairTurns:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._taken -= 1
+                self._occupied -= 1
                 self._end(namespace)
                 self.serve()
             else:
@@ -96,11 +96,11 @@ class FairTurns:
 
     def vacate(self) -> None:
         """Frees a seat."""
-        self._taken -= 1
+        self._occupied -= 1
 
     def serve(self) -> None:
         """Starts the requests that may start now."""
-        while self._taken < self._at_once and (namespace := self._next()) is not None:
+        while self._occupied < self._at_once and (namespace := self._next()) is not None:
             if (wait := self._missing()) > 0:
                 if self._refill is None:
                     self._refill = asyncio.create_task(self._resume(wait), name="turns")
@@ -115,7 +115,7 @@ class FairTurns:
                 # Last in the round.
                 self._waiting[namespace] = self._waiting.pop(namespace)
             self._tokens -= 1
-            self._taken += 1
+            self._occupied += 1
             self._under_way[namespace] = self._under_way.get(namespace, 0) + 1
             turn.set_result(None)
 

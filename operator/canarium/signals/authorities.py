@@ -143,7 +143,7 @@ def _answer(result: asyncio.Future[ssl.SSLContext], outcome: ssl.SSLContext | Ex
         return
     if isinstance(outcome, Exception):
         result.set_exception(outcome)
-        result.exception()  # Marks it as seen: all who waited may have given up.
+        result.exception()  # Marks it as seen: all who waited may have left.
     else:
         result.set_result(outcome)
 

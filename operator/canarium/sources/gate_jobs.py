@@ -38,6 +38,9 @@ _WHOLE = 8 * _LARGEST
 #: States in which a container of a pod is normally created.
 _STARTING = frozenset({"ContainerCreating", "PodInitializing", ""})
 _CONTAINER = "gate"
+#: Pods and Events of one page, and pages of pods. A Job of a gate has few pods, but its label may
+#: be on any pod of the namespace.
+_PAGE, _PAGES = 10, 5
 
 
 class GateJobs:
@@ -97,10 +100,7 @@ class GateJobs:
 
     async def _report(self, namespace: str, request: JobRequest) -> JobReport:
         """Raises ApiError."""
-        selector = f"batch.kubernetes.io/controller-uid={request.uid}"
-        page = await self._api.list(resources.PODS, namespace, labelSelector=selector)
-        pods = sorted(page.get("items") or (), key=_created)
-        pod = pods[-1] if pods else None
+        pod = await self._pod(namespace, request)
         if request.state != JobState.RUNNING:
             return ended(request, pod)
         if pod is None:
@@ -109,10 +109,32 @@ class GateJobs:
             text = obstacle(pod)
         return JobReport(request, JobOutcome.UNFINISHED, text=text, blocked=bool(text))
 
+    async def _pod(self, namespace: str, request: JobRequest) -> Mapping[str, Any] | None:
+        """Returns the newest pod that the Job controls. Raises ApiError.
+
+        Too many pods with its label are an error: the pod among them may be the newest.
+        """
+        query = {
+            "labelSelector": f"batch.kubernetes.io/controller-uid={request.uid}",
+            "limit": str(_PAGE),
+        }
+        pods: list[Mapping[str, Any]] = []
+        for _ in range(_PAGES):
+            page = await self._api.list(resources.PODS, namespace, **query)
+            pods += [pod for pod in page.get("items") or () if _is_controlled(pod, request.uid)]
+            more = (page.get("metadata") or {}).get("continue")
+            if not more:
+                return max(pods, key=_created, default=None)
+            query["continue"] = more
+        text = f"more than {_PAGES * _PAGE} pods have the label of job/{request.name}; delete those"
+        raise ApiError(0, "TooManyPods", f"{text} that it does not own")
+
     async def _why_no_pod(self, namespace: str, request: JobRequest) -> str:
         """Returns why the pod of a Job cannot be created, by its newest Event. Raises ApiError."""
         selector = f"involvedObject.uid={request.uid},reason=FailedCreate"
-        page = await self._api.list(resources.EVENTS, namespace, fieldSelector=selector)
+        page = await self._api.list(
+            resources.EVENTS, namespace, fieldSelector=selector, limit=str(_PAGE)
+        )
         events = sorted(page.get("items") or (), key=lambda e: str(e.get("lastTimestamp") or ""))
         return quoted(events[-1].get("message") or "", _LONGEST) if events else ""
 
@@ -202,6 +224,11 @@ def _ascii(results: Any) -> str | None:
     """Returns results as JSON without a character that a terminal could interpret."""
     text = json.dumps(results, separators=(",", ":"))
     return text if len(text) <= _LARGEST else None
+
+
+def _is_controlled(pod: Mapping[str, Any], uid: str) -> bool:
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return any(owner.get("controller") and owner.get("uid") == uid for owner in owners)
 
 
 def _created(pod: Mapping[str, Any]) -> str:

@@ -94,17 +94,17 @@ class Registries:
         """Raises Unresolved."""
         if secret is None:
             return Endpoint(address, _PATIENCE)
-        found = await self._login(namespace, secret)
+        stored = await self._login(namespace, secret)
         tls = None
-        if found.certificates is not None:
+        if stored.certificates is not None:
             try:
-                tls = await self._authorities.context(namespace, found.certificates, system=True)
+                tls = await self._authorities.context(namespace, stored.certificates, system=True)
             except InvalidCertificates as error:
                 text = f"Secret/{secret}: ca.crt is not a certificate in PEM"
                 raise Unresolved(SpecReason.SOURCE_ACCESS_DENIED, text) from error
             except Unavailable as error:
                 raise Unresolved(SpecReason.SOURCE_UNAVAILABLE, str(error)) from error
-        return Endpoint(address, _PATIENCE, found.headers, tls, found.secrets)
+        return Endpoint(address, _PATIENCE, stored.headers, tls, stored.secrets)
 
     async def _login(self, namespace: str, secret: str) -> ServerLogin:
         """Raises Unresolved."""

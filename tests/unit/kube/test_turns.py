@@ -105,7 +105,7 @@ def test_slow_request_gives_its_seat_to_another_namespace(rig: Rig) -> None:
     for namespace in "defg":
         rig.request(namespace)
     rig.loop.advance(0.1)
-    assert rig.under_way == ["d", "e"], "a seat is given back once"
+    assert rig.under_way == ["d", "e"], "a seat is returned once"
 
 
 @rule("R31")

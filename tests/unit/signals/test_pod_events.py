@@ -163,7 +163,7 @@ async def test_pods_no_longer_requested_are_not_read() -> None:
 
 
 @rule("R29")
-async def test_reading_goes_on_after_an_unexpected_exception() -> None:
+async def test_reading_continues_after_an_unexpected_exception() -> None:
     server = Server(event("FailedMount", "01", MOUNT))
     broken, woken = [True], asyncio.Event()
 

@@ -31,7 +31,11 @@ def pod(*, terminated: dict[str, Any] | None = None, **status: Any) -> dict[str,
     containers = [{"name": "istio-proxy", "state": {"terminated": {"exitCode": 9}}}]
     containers += [{"name": "gate", "state": state}]
     return {
-        "metadata": {"name": "p1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "metadata": {
+            "name": "p1",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "ownerReferences": [{"kind": "Job", "uid": "u1", "controller": True}],
+        },
         "status": {"containerStatuses": containers, **status},
     }
 
@@ -146,7 +150,11 @@ class Pods:
         self.asked.append(query.get("labelSelector") or query["fieldSelector"])
         if self.error:
             raise self.error
-        return {"items": self.pods if resource is resources.PODS else self.events}
+        stored = self.pods if resource is resources.PODS else self.events
+        start = int(query.get("continue", "0"))
+        end = start + int(query["limit"])
+        more = {"continue": str(end)} if end < len(stored) else {}
+        return {"metadata": more, "items": stored[start:end]}
 
 
 class Rig(Waiting):
@@ -184,6 +192,36 @@ async def test_newest_pod_of_the_very_job_is_read_once_it_has_ended(rig: Rig) ->
     assert (report.exit_code, report.text) == (3, "newer")
     assert rig.api.asked == ["batch.kubernetes.io/controller-uid=u1"]
     assert not rig.waits
+
+
+@rule("R27", "R31")
+@pytest.mark.parametrize("owners", [[], [{"uid": "u2", "controller": True}], [{"uid": "u1"}]])
+async def test_pod_with_the_label_of_a_job_that_does_not_control_it_is_ignored(
+    rig: Rig, owners: list[dict[str, Any]]
+) -> None:
+    forged = exited(7, "forged")
+    forged["metadata"] |= {"creationTimestamp": "2026-01-02T00:00:00Z", "ownerReferences": owners}
+    rig.api.pods = [forged] * 20 + [exited(3, "accuracy 0.71")] + [forged] * 20
+    report = await rig.report(request())
+    assert (report.outcome, report.exit_code, report.text) == (
+        JobOutcome.FAILED, 3, "accuracy 0.71"
+    )  # fmt: skip
+
+
+@rule("R27", "R29", "R31")
+async def test_too_many_pods_with_the_label_of_a_job_are_reported_and_no_result_is_lost(
+    rig: Rig,
+) -> None:
+    forged = exited(7)
+    forged["metadata"]["ownerReferences"] = []
+    rig.api.pods = [forged] * 5_000 + [exited(3)]
+    report = await rig.report(request())
+    assert (report.outcome, report.blocked) == (JobOutcome.UNFINISHED, True)
+    assert report.text == (
+        f"its pod cannot be read: more than 50 pods have the label of job/{JOB}; "
+        "delete those that it does not own"
+    )
+    assert len(rig.api.asked) == 5, "and each page has ten"
 
 
 @rule("R27", "R29")
