@@ -22,7 +22,7 @@ class Exit(IntEnum):
     UNREACHABLE = 5
     WAITS_FOR_PERSON = 6
     #: The operator ignored a command, another client changed the model meanwhile (`ship --apply`),
-    #: or the cluster would refuse the file (`plan --server`).
+    #: or the cluster would reject the file (`plan --server`).
     NOT_ACCEPTED = 7
 
 

@@ -53,8 +53,8 @@ _SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
     ("Pods that cannot start", reasons.ObstacleReason, "The condition `PodsBlocked`."),
     (
         "Rejected writes",
-        reasons.RefusalReason,
-        "`status.refusals[].reason`, and the condition `WritesRefused`.",
+        reasons.RejectionReason,
+        "`status.rejectedWrites[].reason`, and the condition `WritesRejected`.",
     ),
     (
         "Invalid specs",

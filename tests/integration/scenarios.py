@@ -97,7 +97,7 @@ class Scenario:
         notes = {k: v for k, v in service["metadata"]["annotations"].items() if k not in times}
         return {
             "status": (status["phase"], status["version"], told(status["message"])),
-            "refusals": status.get("refusals"),
+            "rejectedWrites": status.get("rejectedWrites"),
             # A generation counts every write of the spec: no client has changed what serves.
             "deployments": {
                 d["metadata"]["name"]: (d["metadata"]["generation"], d["spec"]) for d in deployments

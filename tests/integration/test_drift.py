@@ -14,7 +14,7 @@ from canarium.engine.apply.drift import compare
 from canarium.engine.cache.managed_fields import owned_by_us
 from canarium.kube import resources
 from canarium.kube.errors import ApiError
-from canarium.kube.refusals import refusal_reason
+from canarium.kube.rejections import rejection_reason
 from canarium.render.pod import overlay, pod_template
 from integration.conftest import Cluster
 from integration.overlays import SERVER, overlays
@@ -64,7 +64,7 @@ async def test_value_normalised_by_the_api_server_is_not_drift(cluster: Cluster)
         try:
             applied = await cluster.client.apply(*where, name, copy.deepcopy(wanted), force=True)
         except ApiError as error:
-            if refusal_reason(error) is None:
+            if rejection_reason(error) is None:
                 raise
         else:
             assert drift(applied, wanted) == []

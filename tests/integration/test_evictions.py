@@ -282,13 +282,13 @@ async def test_limit_changes_without_a_new_revision_and_can_be_switched_off(
 async def test_quota_for_budgets_delays_no_version(cluster: Cluster) -> None:
     await limited(cluster, "count/poddisruptionbudgets.policy", 0)
     cluster.apply("1")
-    status = await cluster.until(lambda s: s.get("phase") == "Ready" and s.get("refusals"))
-    assert [r["object"].split(" ")[0] for r in status["refusals"]] == ["PodDisruptionBudget"]
-    assert status["refusals"][0]["reason"] == "QuotaExceeded"
+    status = await cluster.until(lambda s: s.get("phase") == "Ready" and s.get("rejectedWrites"))
+    assert [r["object"].split(" ")[0] for r in status["rejectedWrites"]] == ["PodDisruptionBudget"]
+    assert status["rejectedWrites"][0]["reason"] == "QuotaExceeded"
     cluster.apply("2")
     await cluster.until(lambda s: s.get("version") == "2" and s.get("phase") == "Ready")
     cluster.plane.kubectl("-n", cluster.namespace, "delete", "quota", "few")
-    status = await cluster.until(lambda s: not s.get("refusals"), seconds=60)
+    status = await cluster.until(lambda s: not s.get("rejectedWrites"), seconds=60)
     assert len(await budgets(cluster)) == 1
 
 

@@ -68,7 +68,7 @@ async def blocked(cluster: Cluster, recorder: StatusRecorder, since: float) -> N
     """Waits until the refusal is visible everywhere."""
     status = await cluster.until(lambda s: condition(s, "RollbackBlocked"), VISIBLE)
     _, event = await recorder.first(
-        recorder.events, lambda e: e["reason"] == "WriteRefused" and WORDS in e["message"], VISIBLE
+        recorder.events, lambda e: e["reason"] == "WriteRejected" and WORDS in e["message"], VISIBLE
     )
     seconds = asyncio.get_running_loop().time() - since
     print(f"a refused rollback was in status and Event after {seconds:.2f} s")
@@ -103,7 +103,7 @@ async def rolled_back(
     assert status["stable"]["revision"] == stable
     # E3: a refusal that is over is no longer listed.
     assert WORDS not in json.dumps({**status, "commands": [], "history": []})
-    assert not condition(status, "WritesRefused")
+    assert not condition(status, "WritesRejected")
     assert not condition(status, "RollbackBlocked")
 
 

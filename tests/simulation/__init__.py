@@ -5,15 +5,15 @@ workers and executor. What is simulated, each in a separate file:
 
 - `server`: the API server. Versions, preconditions by uid and version, creation by POST,
   server-side apply with owners of fields (`fields`), merge patches, /scale, /status, deletion,
-  histories that watches follow and that expire, and what it refuses (`admission`: immutable
+  histories that watches follow and that expire, and what it rejects (`admission`: immutable
   records and selectors, the CRD's schema of spec and status).
 - `controllers`: Deployment → pods, Service → EndpointSlice (late), HPA → replicas, garbage
   collection by owner, nodes that stay silent.
 - `kubelet`: pods from pending to ready or to one of the ways to fail; graceful ends, evictions
   with `DisruptionTarget`, lost nodes. Times are whole seconds, as Kubernetes writes them.
-- `gateways`: a gateway that takes routes a little later, refuses them or stays silent; what its
+- `gateways`: a gateway that takes routes a little later, rejects them or stays silent; what its
   data plane leads to, now and lately.
-- `client`: the operator's connection, with faults: writes refused, or lost before or after their
+- `client`: the operator's connection, with faults: writes rejected, or lost before or after their
   effect; requests that take time; watches that are late, doubled, cut, or answered with 410; and
   the death of the process before or after any write.
 - `clock`: the event loop in virtual time. It jumps from timer to timer; the operator's own clock

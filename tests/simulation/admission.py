@@ -1,4 +1,4 @@
-"""What the API server refuses and fills in, as far as an operator can run into it."""
+"""What the API server rejects and fills in, as far as an operator can run into it."""
 
 from __future__ import annotations
 

@@ -155,10 +155,10 @@ class Adversary(ManualEdits):
         self.world.endpoints.lag, self.world.kubelet.grace = lag, grace
         self.world.nudge()
 
-    @rule(refused=st.sets(st.sampled_from(REFUSABLE), max_size=3), lasts=TIMES)
-    def policy_refuses_writes(self, refused: set[str], lasts: float) -> None:
+    @rule(rejected=st.sets(st.sampled_from(REFUSABLE), max_size=3), lasts=TIMES)
+    def policy_rejects_writes(self, rejected: set[str], lasts: float) -> None:
         """Those of the operator; Kubernetes' own writes succeed."""
-        self.operator.faults.forbidden = refused
+        self.operator.faults.forbidden = rejected
         self.let(lasts)
 
     @rule(node=st.sampled_from(("n1", "n2", "n3")), after=SHORT)

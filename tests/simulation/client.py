@@ -21,7 +21,7 @@ from simulation.server import OPERATOR, Change, Server, Write
 
 Body = dict[str, Any]
 
-#: What may become of a write: refused before it has an effect, or the answer lost after it has.
+#: What may become of a write: rejected before it has an effect, or the answer lost after it has.
 WRITE_FAULTS = ("conflict", "too many requests", "server error", "lost before", "lost after")
 _BOOKMARK = 60.0
 
@@ -36,7 +36,7 @@ class Faults:
 
     #: Faults of the next writes, one each; None lets a write pass.
     writes: list[str | None] = field(default_factory=list)
-    #: Writes that a policy refuses, as verb and kind: "patch services", "patch deployments/scale".
+    #: Writes that a policy rejects, as verb and kind: "patch services", "patch deployments/scale".
     forbidden: set[str] = field(default_factory=set)
     #: The process dies at its n-th write from now: before it, or right after it took effect.
     die_in: int | None = None

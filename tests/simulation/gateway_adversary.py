@@ -1,4 +1,4 @@
-"""What else may happen to a rollout by routes: edits of the route, and gateways that refuse it."""
+"""What else may happen to a rollout by routes: edits of the route, and gateways that reject it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulation import specs
 from simulation.adversary import Adversary
 from simulation.fields import clone
 from simulation.frame import SHORT
-from simulation.gateways import REFUSES, SILENT, TAKES
+from simulation.gateways import REJECTS, SILENT, TAKES
 from simulation.server import PERSON
 from simulation.world import KEY
 
@@ -54,7 +54,7 @@ class GatewayAdversary(Adversary):
         self.let(after)
 
     @rule(
-        answer=st.sampled_from((TAKES, REFUSES, SILENT)),
+        answer=st.sampled_from((TAKES, REJECTS, SILENT)),
         lag=st.sampled_from((0.0, 0.05, 1.0, 10.0)),
         after=SHORT,
     )

@@ -1,4 +1,4 @@
-"""A gateway of the Gateway API: it takes routes a little later, refuses them, or stays silent."""
+"""A gateway of the Gateway API: it takes routes a little later, rejects them, or stays silent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GATEWAY: Key = ("ns", "public")
 #: Seconds of the past that are kept.
 REMEMBERED = 90.0
 #: How a gateway may answer.
-TAKES, REFUSES, SILENT = "takes", "refuses", "silent"
+TAKES, REJECTS, SILENT = "takes", "rejects", "silent"
 
 
 @dataclass

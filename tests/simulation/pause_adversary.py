@@ -187,9 +187,9 @@ class PauseAdversary(Frame):
         self.world.nudge()
         self.let(after)
 
-    @rule(refused=st.sets(st.sampled_from(REFUSABLE), max_size=2), lasts=TIMES)
-    def policy_refuses_writes(self, refused: set[str], lasts: float) -> None:
-        self.operator.faults.forbidden = refused
+    @rule(rejected=st.sets(st.sampled_from(REFUSABLE), max_size=2), lasts=TIMES)
+    def policy_rejects_writes(self, rejected: set[str], lasts: float) -> None:
+        self.operator.faults.forbidden = rejected
         self.let(lasts)
 
     @rule(seconds=TIMES)

@@ -1,4 +1,4 @@
-"""Checks manifests without a cluster: everything that the API server and the operator would refuse,
+"""Checks manifests without a cluster: everything that the API server and the operator would reject,
 and what they would accept although it cannot work.
 
 Reading order: `linter` (which checks apply to which object), `schema` (types and fields),

@@ -41,7 +41,7 @@ def schemas() -> Mapping[str, Schema]:
 
 
 def check(document: Document) -> Iterator[Finding]:
-    """Yields a finding for each field that the schema refuses."""
+    """Yields a finding for each field that the schema rejects."""
     schema = schemas()[document.kind]
     for name in document.body:
         if name not in _TOP:

@@ -16,7 +16,7 @@ RULE, LIST, NULL = "cel", "list-key", "null"
 
 
 def check(document: Document) -> Iterator[Finding]:
-    """Yields what the rules refuse."""
+    """Yields what the rules reject."""
     if "spec" in document.body:
         schema = schemas()[document.kind]["properties"]["spec"]
         yield from _walk(document, schema, document.body["spec"], ("spec",))

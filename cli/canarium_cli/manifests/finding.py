@@ -9,7 +9,7 @@ from enum import StrEnum
 class Level(StrEnum):
     """How serious a finding is, with the words of SARIF."""
 
-    #: The API server or the operator refuses it.
+    #: The API server or the operator rejects it.
     ERROR = "error"
     #: It is accepted, and probably not what is meant.
     WARNING = "warning"

@@ -34,10 +34,10 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class ServerCheck:
-    """An answer of the cluster. `refused`: applying the file would fail."""
+    """An answer of the cluster. `rejected`: applying the file would fail."""
 
     check: str
-    refused: bool
+    rejected: bool
     ok: bool
     message: str
 

@@ -39,7 +39,7 @@ def lint_command(
 ) -> None:
     """Check files (or folders, or - for standard input) without a cluster.
 
-    Prints everything that the API server or the operator would refuse, and what cannot work, with
+    Prints everything that the API server or the operator would reject, and what cannot work, with
     line and column. Exits with 2 if there is an error.
     """
     from canarium_cli.lint.linter import is_ours, lint

@@ -49,7 +49,7 @@ def plan_command(
     """Show what applying a file would do: revision, objects, pods at each step.
 
     Without --server and --against it is taken for the update of a model about which nothing is
-    known. Exits with 7 if the cluster would refuse it.
+    known. Exits with 7 if the cluster would reject it.
     """
     from canarium_cli.manifests.chosen import chosen
 
@@ -85,7 +85,7 @@ def plan_command(
         write_json(plan)
     else:
         write(list(_lines(plan)), connection.color)
-    if any(verdict["refused"] for verdict in plan["cluster"]):
+    if any(verdict["rejected"] for verdict in plan["cluster"]):
         raise SystemExit(int(Exit.NOT_ACCEPTED))
 
 

@@ -10,7 +10,7 @@ Invariants:
 
 - Defaults are applied by the operator and never written back, so that a new default takes effect
   without an edit; `effective_spec` and its parts are the only place that knows them.
-- What can be refused is refused by the API server at apply: by the schema, or by the CEL rules of
+- What can be rejected is rejected by the API server at apply: by the schema, or by the CEL rules of
   `cel_rules`. `decode` reads what was stored by an older or newer release.
 - Nothing here performs I/O or imports another package of the operator.
 """

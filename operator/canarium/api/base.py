@@ -46,7 +46,7 @@ def ruled(*rules: tuple[str, str, str]) -> dict[str, Any]:
 
 
 class Part(BaseModel):
-    """A part of a resource: camelCase outside, frozen, unknown fields refused."""
+    """A part of a resource: camelCase outside, frozen, unknown fields rejected."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid"

@@ -1,4 +1,4 @@
-"""Cross-field rules of the CRD, in CEL: what is wrong is refused at apply, with path and advice.
+"""Cross-field rules of the CRD, in CEL: what is wrong is rejected at apply, with path and advice.
 
 A rule stands at the object that holds all it needs; `fieldPath` points at the field to change.
 """

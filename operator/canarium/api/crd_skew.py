@@ -14,7 +14,7 @@ class Skew:
     """Where a CRD in the cluster differs from the operator's own: paths, with the words of an
     enumeration after a colon."""
 
-    #: What the operator writes into a status and the API server would drop or refuse.
+    #: What the operator writes into a status and the API server would drop or reject.
     lost: tuple[str, ...] = ()
     #: Fields that users of the older definition cannot set.
     unsayable: tuple[str, ...] = ()

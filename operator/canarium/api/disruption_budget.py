@@ -37,7 +37,7 @@ class DisruptionBudget(Part):
         None,
         description="Most pods of a version that may be unavailable for an eviction to be "
         "permitted: a number, or a percentage such as 25%, which Kubernetes rounds up. "
-        "0 is refused, because no node could be drained. Default: 1.",
+        "0 is rejected, because no node could be drained. Default: 1.",
     )
 
 

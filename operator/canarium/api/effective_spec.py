@@ -24,7 +24,7 @@ MANUAL = "Manual"
 #: Seconds that scheduling, pulling and fetching may take before a server starts, in the default of
 #: `progressDeadline`.
 _BEFORE_STARTUP = 300.0
-#: Default and bounds of `spec.model.follow.interval`, in seconds; the CRD refuses others.
+#: Default and bounds of `spec.model.follow.interval`, in seconds; the CRD rejects others.
 _FOLLOW, _SHORTEST_FOLLOW, _LONGEST_FOLLOW = 120.0, 30.0, 86_400.0
 
 

@@ -35,7 +35,7 @@ class Format(Part):
         ge=0,
         le=1000,
         description="The matching runtime with the highest priority within a scope is selected; "
-        "equal priorities are refused as ambiguous. A ModelRuntime takes precedence "
+        "equal priorities are rejected as ambiguous. A ModelRuntime takes precedence "
         "over any ClusterModelRuntime, and both over built-in runtimes. Default: 0.",
     )
     auto_select: bool | None = Field(

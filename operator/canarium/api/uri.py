@@ -1,7 +1,7 @@
 """Where a model lives: the URIs that `spec.model.uri` may hold, and what is wrong with others.
 
-The CRD's rules and the fetcher read the same table, so that what is refused at apply and what
-is refused in a pod cannot differ.
+The CRD's rules and the fetcher read the same table, so that what is rejected at apply and what
+is rejected in a pod cannot differ.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ from canarium.core.decision.plan import (
 )
 from canarium.core.facts.observed import Observed
 from canarium.core.health import autoscaling, gates, obstacles
-from canarium.core.outcomes import blocked_deletions, gate_progress, refusals, write_back
+from canarium.core.outcomes import blocked_deletions, gate_progress, rejections, write_back
 from canarium.core.phases.leftover_pods import restore_labels
 from canarium.core.phases.reports import with_reports
 from canarium.core.phases.table import TABLE
@@ -164,7 +164,7 @@ def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
 def _is_urgent(ctx: RolloutContext, phase: Phase) -> bool:
     """Returns whether callers depend on a rejected write that moves traffic: a failed version
     keeps its share, a promotion or an undo is due, or no version serves."""
-    if refusals.blocked(ctx) is None:
+    if rejections.blocked(ctx) is None:
         return False
     return phase not in (Phase.READY, Phase.ROLLED_BACK) or not ctx.observed.ready(ctx.stable)
 

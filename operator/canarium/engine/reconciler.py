@@ -112,12 +112,12 @@ class Reconciler:
                     break
             if not decision.actions:
                 await self._executor.repair(raw, freeze_route=decision.freeze_route)
-        except WriteRejected as refused:
+        except WriteRejected as rejected:
             if key not in self._store.parents.items:
                 self._forget(key)  # It was deleted meanwhile, with its children.
                 return
             wish = (raw["metadata"]["generation"], self._store.meant(key))
-            self._rejections.note(key, wish, refused.rejection)
+            self._rejections.note(key, wish, rejected.rejection)
             decision = self._decide(key, parent, raw)
         self._rejections.press(key, decision.retry_is_urgent)
         await self._status.publish(key, stored, raw, decision)

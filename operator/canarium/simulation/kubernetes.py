@@ -121,7 +121,7 @@ class Kubernetes:
     route_api_error: tuple[str, str] | None = None
     lag: float = 0.25
     #: What Gateways answer instead of taking it, and whether they answer nothing.
-    refusal: tuple[str, str] | None = None
+    gateway_rejection: tuple[str, str] | None = None
     gateways_silent: bool = False
     route_written_at: float = 0.0
     #: Another route that claims the same requests.
@@ -260,11 +260,11 @@ class Kubernetes:
             return
         if self.gateways_silent or self.now < self.route_written_at + self.lag:
             return
-        answer = (self.refusal is None, self.refusal, ())
-        if (route.accepted, route.refusal, route.silent) != answer:
-            accepted, refusal, silent = answer
-            self.route = replace(route, accepted=accepted, refusal=refusal, silent=silent)
-        if self.refusal:
+        answer = (self.gateway_rejection is None, self.gateway_rejection, ())
+        if (route.accepted, route.rejection, route.silent) != answer:
+            accepted, rejection, silent = answer
+            self.route = replace(route, accepted=accepted, rejection=rejection, silent=silent)
+        if self.gateway_rejection:
             return
         shares = dict(route.weights)
         if not self.routed or self.routed[-1][1] != shares:

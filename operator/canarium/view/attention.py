@@ -21,7 +21,7 @@ _BLOCKED = (
     *ObstacleReason,
     HoldReason.ROLLBACK_BLOCKED,
     HoldReason.UNDO_BLOCKED,
-    HoldReason.WRITE_REFUSED,
+    HoldReason.WRITE_REJECTED,
     HoldReason.PODS_UNREACHABLE,
     HoldReason.GATE_UNAVAILABLE,
     HoldReason.ANALYSIS_NOT_READY,
@@ -42,13 +42,13 @@ def urgency(model: Raw) -> tuple[AttentionLevel, str]:
     if phase in _FAILED:
         reason = text(part(status, "failure"), "reason")
         return AttentionLevel.FAILED, reason or text(conditions.get(Phase.READY), "reason") or phase
-    if items(status, "refusals"):
-        return AttentionLevel.BLOCKED, text(items(status, "refusals")[0], "reason")
+    if items(status, "rejectedWrites"):
+        return AttentionLevel.BLOCKED, text(items(status, "rejectedWrites")[0], "reason")
     if waiting in _BLOCKED or text(conditions.get("PodsBlocked"), "status") == "True":
         return AttentionLevel.BLOCKED, text(conditions.get("PodsBlocked"), "reason") or waiting
     if waiting in _FOR_PERSONS:
         return AttentionLevel.WAITS_FOR_PERSON, waiting
-    if items(status, "heldDeletions"):
+    if items(status, "blockedDeletions"):
         return AttentionLevel.BLOCKED, "DeletionBlocked"
     if phase in _MOVING or not phase:
         return AttentionLevel.IN_PROGRESS, waiting

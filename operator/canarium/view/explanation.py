@@ -13,7 +13,7 @@ _TABLES: tuple[type[reasons.Reason], ...] = (
     reasons.FailureReason,
     reasons.HoldReason,
     reasons.ObstacleReason,
-    reasons.RefusalReason,
+    reasons.RejectionReason,
     reasons.SpecReason,
     reasons.RouteReason,
     reasons.ConflictReason,
@@ -104,7 +104,7 @@ def _all(tree: Tree) -> Iterator[Explanation]:
 
 #: Conditions for which True is the trouble; for `Available` it is False. Others are explained by
 #: the phase, the wait or the failure.
-_BAD_IF_TRUE = ("PodsBlocked", "WritesRefused", "Stalled", "RouteConflicted", "DeletionBlocked")
+_BAD_IF_TRUE = ("PodsBlocked", "WritesRejected", "Stalled", "RouteConflicted", "DeletionBlocked")
 
 
 def _is_bad(kind: str, status: str) -> bool:

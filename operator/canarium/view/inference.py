@@ -28,7 +28,7 @@ class Request:
     path: str
     body: str | None
     source: str
-    #: Whether the body is a guess, which a model may refuse.
+    #: Whether the body is a guess, which a model may reject.
     guessed: bool = False
 
 

@@ -151,10 +151,10 @@ def _problems(status: Raw) -> tuple[Problem, ...]:
     """Returns rejected writes, blocked deletions and damage, in this order."""
     rejected = [
         Problem(text(x, "reason"), text(x, "object"), text(x, "message"))
-        for x in items(status, "refusals")
+        for x in items(status, "rejectedWrites")
     ]
     blocked = []
-    for x in items(status, "heldDeletions"):
+    for x in items(status, "blockedDeletions"):
         names = x.get("finalizers")
         listed = ", ".join(map(str, names)) if isinstance(names, list) else ""
         message = f"kept by the finalizers {listed}" if listed else "its pod has not ended"

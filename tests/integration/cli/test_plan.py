@@ -91,7 +91,7 @@ def test_plan_that_the_cluster_refuses_exits_with_7(plane: ControlPlane, run: An
     done = CliRunner().invoke(cli, [*words, "--kubeconfig", str(plane.kubeconfig)])
     assert done.exit_code == 7, done.output
     answer = verdicts(done)["admission"]
-    assert answer["refused"]
+    assert answer["rejected"]
     assert "absent" in answer["message"]
 
 

@@ -51,8 +51,8 @@ async def test_line_of_a_table_is_that_of_the_whole_object(
     plane.kubectl("create", "namespace", namespace)
     for name in SAMPLES:
         put(plane, namespace, name, name)
-    put(plane, namespace, "refused", "step-pause", refusals=[_REFUSALS])
-    put(plane, namespace, "held", "ready", heldDeletions=[_HELD])
+    put(plane, namespace, "refused", "step-pause", rejectedWrites=[_REFUSALS])
+    put(plane, namespace, "held", "ready", blockedDeletions=[_HELD])
     put(plane, namespace, "blocked", "waiting-for-pods", conditions=[_BLOCKED])
     cluster = json.loads(plane.kubeconfig.read_text())["clusters"][0]["cluster"]
     authority = tmp_path / "ca.crt"

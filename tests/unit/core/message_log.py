@@ -130,7 +130,7 @@ def pytest_configure(config: pytest.Config) -> None:
     cluster_of_tests.reuse = False
     recorder = Recorder(file)
     config.pluginmanager.register(recorder)
-    plan, terminated, refused = planner.plan, terminating.status_of, unsupported.status_of
+    plan, terminated, rejected = planner.plan, terminating.status_of, unsupported.status_of
     transitions = cluster.with_transitions
 
     def planned(*args: Any, **named: Any) -> Plan:
@@ -144,7 +144,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return status
 
     def undecided(*args: Any, **named: Any) -> dict[str, Any]:
-        status = refused(*args, **named)
+        status = rejected(*args, **named)
         recorder.add(raw_texts(status))
         return status
 

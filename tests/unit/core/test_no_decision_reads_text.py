@@ -39,7 +39,7 @@ TEXTS = frozenset(
 )
 #: Where text is read on purpose: the API server has no code for a full quota or a failed webhook,
 #: so its responses become reasons here, and nowhere else.
-BOUNDARY = frozenset({"kube/refusals.py"})
+BOUNDARY = frozenset({"kube/rejections.py"})
 #: Methods that search in a text or take it apart.
 SEARCHES = frozenset(
     {
@@ -207,7 +207,7 @@ def read_in(name: str) -> list[int]:
         'text = pod.unschedulable_message or "no node fits the pod"',
         "text = a if pod.message[:10] else b",
         "bool(status.message)",
-        "any(one.message for one in refusals)",
+        "any(one.message for one in rejections)",
         # Used for an order.
         "sorted(found, key=lambda one: one.message)",
         "found.sort(key=lambda one: (one.object, one.message))",

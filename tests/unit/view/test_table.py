@@ -34,8 +34,8 @@ def test_cells_are_at_the_places_of_their_columns() -> None:
         PodsBlocked="QuotaExceeded",
         Ready="False",
         ReadyReason="Progressing",
-        Refusal="Forbidden",
-        HeldDeletion="fraud-aaaa1111",
+        RejectedWrite="Forbidden",
+        BlockedDeletion="fraud-aaaa1111",
         Labels=json.dumps({"team": "risk"}),
         Age="3d4h",
     )
@@ -50,8 +50,8 @@ def test_cells_are_at_the_places_of_their_columns() -> None:
                 {"type": "Available", "status": "True", "reason": "Serving"},
                 {"type": "PodsBlocked", "status": "True", "reason": "QuotaExceeded"},
             ],
-            "refusals": [{"reason": "Forbidden"}],
-            "heldDeletions": [{"object": "fraud-aaaa1111"}],
+            "rejectedWrites": [{"reason": "Forbidden"}],
+            "blockedDeletions": [{"object": "fraud-aaaa1111"}],
         },
     }
 

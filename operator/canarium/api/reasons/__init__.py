@@ -11,7 +11,7 @@ without this package and list their own reasons.
 
 from canarium.api.reasons.base import NOTHING, Reason
 from canarium.api.reasons.checks import CheckReason, ConnectionLoss
-from canarium.api.reasons.cluster import ObstacleReason, RefusalReason, SpecReason
+from canarium.api.reasons.cluster import ObstacleReason, RejectionReason, SpecReason
 from canarium.api.reasons.conditions import ConditionReason, ConditionType
 from canarium.api.reasons.events import EventReason, WarningReason
 from canarium.api.reasons.failures import FailureReason, OutcomeReason
@@ -31,7 +31,7 @@ __all__ = [
     "ObstacleReason",
     "OutcomeReason",
     "Reason",
-    "RefusalReason",
+    "RejectionReason",
     "RouteReason",
     "SpecReason",
     "WarningReason",

@@ -75,8 +75,8 @@ class ObstacleReason(Reason):
     )
 
 
-class RefusalReason(Reason):
-    """Who rejects a write (`status.refusals`, condition `WritesRefused`)."""
+class RejectionReason(Reason):
+    """Who rejects a write (`status.rejectedWrites`, condition `WritesRejected`)."""
 
     ADMISSION_DENIED = (
         "AdmissionDenied",

@@ -61,9 +61,9 @@ class ConditionType(Reason):
         "Repeats the write at least every two seconds.",
         "Remove what rejects the write: a policy, a webhook, a quota or a missing permission.",
     )
-    WRITES_REFUSED = (
-        "WritesRefused",
-        "The API server rejects one or more writes; `status.refusals` lists them.",
+    WRITES_REJECTED = (
+        "WritesRejected",
+        "The API server rejects one or more writes; `status.rejectedWrites` lists them.",
         "Repeats each write, at most 30 s apart, and continues with everything else.",
         "Remove what rejects the write.",
     )

@@ -127,8 +127,8 @@ class EventReason(Reason):
         "Decides from what remains.",
         "Find out who edited the object.",
     )
-    WRITE_REFUSED = (
-        "WriteRefused",
+    WRITE_REJECTED = (
+        "WriteRejected",
         "The API server rejects a write.",
         "Repeats the write.",
         "Remove what rejects it.",

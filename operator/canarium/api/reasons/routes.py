@@ -92,8 +92,8 @@ class RouteReason(Reason):
         "Leaves the object untouched.",
         "Delete the object, or hand it over with `canarium.dev/adopt`.",
     )
-    WRITE_REFUSED = (
-        "WriteRefused",
+    WRITE_REJECTED = (
+        "WriteRejected",
         "The API server rejects the Service, or istiod the VirtualService.",
         "Repeats the write.",
         "Remove what rejects it.",

@@ -176,8 +176,8 @@ class HoldReason(Reason):
         "Undoes the promotion as soon as it can.",
         "Check the pods of the previous version, or remove what rejects the write.",
     )
-    WRITE_REFUSED = (
-        "WriteRefused",
+    WRITE_REJECTED = (
+        "WriteRejected",
         "The API server rejects the next write that the rollout needs.",
         "Repeats the write; the deadline stands still.",
         "Remove what rejects the write.",

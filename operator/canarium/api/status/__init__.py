@@ -8,7 +8,7 @@ Invariant: no field churns. A time changes only with the transition that it name
 """
 
 from canarium.api.status.analysis import AnalysisStatus, CheckedObject, CheckEvaluation, CheckStatus
-from canarium.api.status.cluster import HeldDeletion, RefusedWrite, RouteStatus, StatusWarning
+from canarium.api.status.cluster import BlockedDeletion, RejectedWrite, RouteStatus, StatusWarning
 from canarium.api.status.condition import Condition
 from canarium.api.status.gates import GateStatus
 from canarium.api.status.history import Failure, Outcome
@@ -18,6 +18,7 @@ from canarium.api.status.status import Status
 
 __all__ = [
     "AnalysisStatus",
+    "BlockedDeletion",
     "CheckEvaluation",
     "CheckStatus",
     "CheckedObject",
@@ -25,11 +26,10 @@ __all__ = [
     "Condition",
     "Failure",
     "GateStatus",
-    "HeldDeletion",
     "Outcome",
     "Pause",
     "Progress",
-    "RefusedWrite",
+    "RejectedWrite",
     "RevisionStatus",
     "RouteStatus",
     "Status",

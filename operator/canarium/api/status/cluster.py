@@ -1,10 +1,10 @@
-"""The state of the route, what the cluster refuses or holds up, and data that is damaged."""
+"""The state of the route, what the cluster rejects or holds up, and data that is damaged."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from canarium.api.reasons import RefusalReason
+from canarium.api.reasons import RejectionReason
 from canarium.api.route_kind import RouteKind
 from canarium.api.status.part import StatusPart, Time
 
@@ -28,16 +28,16 @@ class RouteStatus(StatusPart):
         return RouteKind(self.group, self.kind)
 
 
-class RefusedWrite(StatusPart):
+class RejectedWrite(StatusPart):
     """A write that the API server, a quota or an admission policy rejects. It is retried."""
 
     object: str = Field(description="Kind and name of the object that could not be written.")
-    reason: str = Field(description=f"What rejected it, one of {', '.join(RefusalReason)}.")
+    reason: str = Field(description=f"What rejected it, one of {', '.join(RejectionReason)}.")
     message: str = Field("", description="Message of the system that rejected it.")
     start_time: Time = Field(description="When it was first rejected.")
 
 
-class HeldDeletion(StatusPart):
+class BlockedDeletion(StatusPart):
     """An object that is being deleted and that finalizers of other controllers keep."""
 
     object: str = Field(description="Kind and name of the object.")

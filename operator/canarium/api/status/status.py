@@ -13,7 +13,7 @@ from pydantic import Field
 from canarium.api.reasons import ConditionType
 from canarium.api.states import Phase
 from canarium.api.status.analysis import AnalysisStatus
-from canarium.api.status.cluster import HeldDeletion, RefusedWrite, RouteStatus, StatusWarning
+from canarium.api.status.cluster import BlockedDeletion, RejectedWrite, RouteStatus, StatusWarning
 from canarium.api.status.condition import Condition
 from canarium.api.status.gates import GateStatus
 from canarium.api.status.history import Failure, Outcome
@@ -80,12 +80,12 @@ class Status(StatusPart):
     failure: Failure | None = Field(
         None, description="Why the revision of the current spec is quarantined."
     )
-    refusals: tuple[RefusedWrite, ...] | None = Field(
+    rejected_writes: tuple[RejectedWrite, ...] | None = Field(
         None,
         description="Writes that are currently rejected. Each is retried and removed once "
         "it succeeds.",
     )
-    held_deletions: tuple[HeldDeletion, ...] | None = Field(
+    blocked_deletions: tuple[BlockedDeletion, ...] | None = Field(
         None, description="Objects whose deletion is blocked by finalizers of other controllers."
     )
     warnings: tuple[StatusWarning, ...] = Field(
@@ -139,7 +139,7 @@ class Status(StatusPart):
             "replicas": 0,
             "ready_replicas": 0,
             "conditions": [*silent(others), *conflict],
-            "refusals": silent(self.refusals),
+            "rejected_writes": silent(self.rejected_writes),
             "warnings": silent(self.warnings),
             "history": silent(self.history),
             "transitions": None,

@@ -39,8 +39,8 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
         return Plan(
             phase=Phase.STARTING, status=after, requeue_after=_AGAIN, status_is_urgent=False
         )
-    refused = {rejection.what for rejection in observed.rejections}
-    adoptable = [one for one in observed.orphans if one.what not in refused]
+    rejected = {rejection.what for rejection in observed.rejections}
+    adoptable = [one for one in observed.orphans if one.what not in rejected]
     if not adoptable:
         return None
     adoptable.sort(key=lambda one: (_place(one.kind), one.name))

@@ -22,7 +22,7 @@ _FROM = 2
 def disruption_budgets(ctx: RolloutContext) -> list[Action]:
     """Returns the writes that give each Deployment the budget that it should have.
 
-    There are none where budgets cannot be listed: the API server refuses every eviction of a pod
+    There are none where budgets cannot be listed: the API server rejects every eviction of a pod
     that two budgets select, so the operator adds none to one that it may not see.
     """
     if ctx.observed.disruption_budgets is None:
@@ -39,6 +39,6 @@ def _write(ctx: RolloutContext, deployment: Deployment) -> Action | None:
         return DeleteDisruptionBudget(revision, budget.uid)
     if budget or unwanted or ctx.settings.max_replicas < _FROM:
         return None
-    if ctx.observed.refused(f"{BUDGET} {deployment.name}"):
+    if ctx.observed.rejected(f"{BUDGET} {deployment.name}"):
         return None
     return CreateDisruptionBudget(revision)

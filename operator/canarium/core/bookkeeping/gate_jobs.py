@@ -25,7 +25,7 @@ from canarium.core.decision.plan import (
     DeleteGateService,
 )
 from canarium.core.facts.gate_jobs import REACHABLE_AFTER, JobRequest, job_name
-from canarium.core.outcomes.gate_jobs import Attempt, attempt_of, refused, request_for
+from canarium.core.outcomes.gate_jobs import Attempt, attempt_of, rejected_write, request_for
 from canarium.core.times import parse
 
 
@@ -67,7 +67,7 @@ def _created(ctx: RolloutContext, result: PhaseResult) -> Iterable[Action]:
             or gate.name not in result.opened_gates
         ):
             continue
-        if refused(ctx, attempt):
+        if rejected_write(ctx, attempt):
             continue
         if not served:
             yield from _services(ctx)

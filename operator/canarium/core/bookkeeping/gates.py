@@ -26,13 +26,13 @@ def recorded_gates(ctx: RolloutContext, result: PhaseResult) -> tuple[AnnotateRe
 def gates_recheck(ctx: RolloutContext, result: PhaseResult) -> float | None:
     """Returns 0 where gates are recorded: what they permit, or what they ask, is decided after that
     write, which is not an event by itself. None otherwise, and while the record is rejected."""
-    return 0.0 if recorded_gates(ctx, result) and not _refused(ctx) else None
+    return 0.0 if recorded_gates(ctx, result) and not _is_record_rejected(ctx) else None
 
 
 def unrecordable_decisions(ctx: RolloutContext) -> tuple[str, ...]:
     """Returns the commands that must not count yet because the record cannot be written."""
-    return (approvals.APPROVE, approvals.REJECT, reruns.RERUN) if _refused(ctx) else ()
+    return (approvals.APPROVE, approvals.REJECT, reruns.RERUN) if _is_record_rejected(ctx) else ()
 
 
-def _refused(ctx: RolloutContext) -> bool:
-    return ctx.observed.refused(f"ControllerRevision {ctx.name}-{ctx.target}") is not None
+def _is_record_rejected(ctx: RolloutContext) -> bool:
+    return ctx.observed.rejected(f"ControllerRevision {ctx.name}-{ctx.target}") is not None

@@ -46,7 +46,7 @@ def pinning(ctx: RolloutContext) -> list[Action]:
         and record.artifact
         and pinned.get(record.revision) != record.artifact
         and ctx.observed.deployment(record.revision)
-        and not ctx.observed.refused(f"ConfigMap {ctx.name}-{record.revision}")
+        and not ctx.observed.rejected(f"ConfigMap {ctx.name}-{record.revision}")
     ]
 
 

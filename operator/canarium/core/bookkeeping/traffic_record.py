@@ -33,7 +33,7 @@ def recordable(ctx: RolloutContext) -> bool:
     """Returns whether the record can be written without a change of traffic."""
     holder = ctx.traffic.record_object
     if isinstance(holder, Service):
-        return holder.color is not None and not ctx.observed.refused(f"Service {ctx.name}")
+        return holder.color is not None and not ctx.observed.rejected(f"Service {ctx.name}")
     if holder is None or ctx.route_kind != holder.kind:
         return False
     return writable(ctx, holder.kind) and wanting(ctx, holder.kind) is None

@@ -60,7 +60,7 @@ def template_checks(rollout: RolloutFacts) -> TemplateChecks:
     fault = overlap(analysis, templates)
     if fault and missing is None:
         missing = (fault.reason.value, f"{path_of(fault, None)}: {fault.text}")
-    rejection = rollout.observed.refused(f"ControllerRevision {rollout.name}-{rollout.target}")
+    rejection = rollout.observed.rejected(f"ControllerRevision {rollout.name}-{rollout.target}")
     if missing is None and unrecorded and rejection:
         text = f"{object_name(rejection.what)}: {rejection.message[:_QUOTED]}"
         missing = (rejection.reason, text)

@@ -27,7 +27,7 @@ class Blocker:
     reason: str
     message: str
     #: The rejected write that causes it, if any.
-    refusal: Rejection | None = None
+    rejection: Rejection | None = None
 
 
 class RouterQueries(Protocol[C]):

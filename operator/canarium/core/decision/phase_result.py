@@ -78,7 +78,7 @@ class PhaseResult:
     #: Whether callers still reach the version that has failed.
     carrying: bool = False
     #: Rejected write that the message describes.
-    refusal: Rejection | None = None
+    rejection: Rejection | None = None
     #: Faults of pods that the message explains already: revision and place.
     explained: frozenset[tuple[str | None, Place]] = frozenset()
     #: Whether the message states already that stable has no ready pods, or waits for them.
@@ -197,9 +197,9 @@ class PhaseResult:
         """Returns this result, in which the timeout of `gates` fails the version."""
         return self._with(expired_gates=self.expired_gates | set(gates))
 
-    def about(self, refusal: Rejection | None) -> PhaseResult:
-        """Returns this result, whose message describes the rejected write `refusal`."""
-        return self._with(refusal=refusal)
+    def about(self, rejection: Rejection | None) -> PhaseResult:
+        """Returns this result, whose message describes the rejected write `rejection`."""
+        return self._with(rejection=rejection)
 
     def fail(self, failure: Failure, *text: str) -> PhaseResult:
         """Returns this result with the target failed, explained by the sentences `text`."""

@@ -33,7 +33,7 @@ class Route:
     #: Whether every gateway that it names has accepted its current generation.
     accepted: bool = False
     #: Why a gateway rejected its current generation: reason and text.
-    refusal: tuple[str, str] | None = None
+    rejection: tuple[str, str] | None = None
     #: Gateways that have not reported on its current generation.
     silent: tuple[str, ...] = ()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from canarium.api.reasons import CheckReason, RefusalReason
+from canarium.api.reasons import CheckReason, RejectionReason
 from canarium.core.evidence.verdict import Evidence
 from canarium.core.facts.check_templates import CheckTemplate
 from canarium.core.facts.gate_answers import GateAnswer
@@ -133,7 +133,7 @@ class Rejection:
     what: str
     message: str
     conflict: bool = False
-    reason: str = RefusalReason.INVALID
+    reason: str = RejectionReason.INVALID
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +288,7 @@ class Observed:
             None,
         )
 
-    def refused(self, *objects: str) -> Rejection | None:
+    def rejected(self, *objects: str) -> Rejection | None:
         """Returns the rejected write of one of `objects`, each named `Kind name`."""
         return next((r for r in self.rejections if r.what in objects), None)
 

@@ -97,11 +97,11 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
     if gone and not why:
         why = f"pod/{gone.name}: {gone.ended}"
     named = obstacle(ctx, ctx.target)
-    refused = ctx.observed.refused(f"Deployment {deployment.name}") if deployment else None
+    rejected = ctx.observed.rejected(f"Deployment {deployment.name}") if deployment else None
     if named and not why:
         why = named.message
-    if refused and not why:
-        why = f"{object_name(refused.what)}: {refused.message[:_QUOTED]}"
+    if rejected and not why:
+        why = f"{object_name(rejected.what)}: {rejected.message[:_QUOTED]}"
     more = f": {why}" if why else ""
     late = next((p.name for p in pods if not p.ready), None)
     slow = fetching(pods)

@@ -71,11 +71,11 @@ def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     return ((ConditionType.DELETION_BLOCKED, True, ConditionReason.FINALIZERS_PENDING, text),)
 
 
-def listed(ctx: RolloutContext) -> tuple[status.HeldDeletion, ...] | None:
+def listed(ctx: RolloutContext) -> tuple[status.BlockedDeletion, ...] | None:
     """Returns the blocked deletions for the status; None without any."""
     overdue = sorted(_overdue(ctx), key=lambda one: (one.kind, one.name))[:_LISTED]
     listed = (
-        status.HeldDeletion(
+        status.BlockedDeletion(
             object=one.what, finalizers=one.finalizers[:_LISTED], start_time=stamp(one.due)
         )
         for one in overdue
@@ -85,8 +85,10 @@ def listed(ctx: RolloutContext) -> tuple[status.HeldDeletion, ...] | None:
 
 def events(before: Status, after: Status) -> tuple[Event, ...]:
     """Returns an Event when other objects, or other finalizers, are involved than before."""
-    reported_before = {(one.object, one.finalizers) for one in before.held_deletions or ()}
-    new = [x for x in after.held_deletions or () if (x.object, x.finalizers) not in reported_before]
+    reported_before = {(one.object, one.finalizers) for one in before.blocked_deletions or ()}
+    new = [
+        x for x in after.blocked_deletions or () if (x.object, x.finalizers) not in reported_before
+    ]
     kind = ConditionType.DELETION_BLOCKED
     condition = next((c for c in after.conditions if c.type == kind), None)
     return (Event("Warning", kind, condition.message),) if condition and new else ()

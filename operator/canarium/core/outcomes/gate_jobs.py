@@ -23,7 +23,7 @@ from canarium.core.facts.gate_jobs import (
 from canarium.core.facts.gates import LONGEST_JOB, OpenedGate
 from canarium.core.facts.observed import JOB, Rejection
 from canarium.core.messages import command_advice
-from canarium.core.outcomes import refusals
+from canarium.core.outcomes import rejections
 from canarium.core.times import stamp
 
 
@@ -89,7 +89,7 @@ def request_for(job: GateJob) -> JobRequest:
 def after_job(ctx: RolloutContext, gate: Gate, one: OpenedGate) -> OpenedGate | None:
     """Returns the gate with what its Job shows: its UID, its result, or the next attempt; None if
     nothing has changed, and while the record cannot be written."""
-    if ctx.quarantined or ctx.observed.refused(f"ControllerRevision {ctx.name}-{ctx.target}"):
+    if ctx.quarantined or ctx.observed.rejected(f"ControllerRevision {ctx.name}-{ctx.target}"):
         return None
     attempt = attempt_of(ctx, one)
     order = ordered(ctx, gate.name)
@@ -128,11 +128,11 @@ def after_job(ctx: RolloutContext, gate: Gate, one: OpenedGate) -> OpenedGate | 
     return updated if updated != one else None
 
 
-def refused(ctx: RolloutContext, attempt: Attempt) -> Rejection | None:
+def rejected_write(ctx: RolloutContext, attempt: Attempt) -> Rejection | None:
     """Returns the rejected write that an attempt needs."""
     other = ctx.previous if ctx.target == ctx.stable else ctx.stable
     services = (service_name(ctx.name, name) for name in (ctx.target, other) if name)
-    return ctx.observed.refused(f"{JOB} {attempt.name}", *(f"Service {x}" for x in services))
+    return ctx.observed.rejected(f"{JOB} {attempt.name}", *(f"Service {x}" for x in services))
 
 
 def trouble(ctx: RolloutContext, gate: Gate) -> tuple[ConditionReason | str, str] | None:
@@ -151,9 +151,9 @@ def trouble(ctx: RolloutContext, gate: Gate) -> tuple[ConditionReason | str, str
             f", the last time because {why}" if why else ""
         )
         return ConditionReason.GATE_JOB_LOST, text
-    rejection = refused(ctx, attempt)
+    rejection = rejected_write(ctx, attempt)
     if attempt.job is None and rejection:
-        return refusals.reason_of(rejection), refusals.quoted(rejection)
+        return rejections.reason_of(rejection), rejections.quoted(rejection)
     if attempt.report and attempt.report.blocked:
         return ConditionReason.GATE_JOB_BLOCKED, f"job/{attempt.name}: {attempt.report.text}"
     return None

@@ -19,7 +19,7 @@ def store_revision(ctx: RolloutContext) -> tuple[Action, ...]:
     if new is None:
         return ()
     runs = ctx.observed.deployment(new.revision) is not None
-    if runs and ctx.observed.refused(f"ControllerRevision {ctx.name}-{new.revision}"):
+    if runs and ctx.observed.rejected(f"ControllerRevision {ctx.name}-{new.revision}"):
         return ()
     return (StoreRevision(new),)
 
@@ -52,4 +52,4 @@ def scale_up_rejected(ctx: RolloutContext, count: int) -> Rejection | None:
     deployment = ctx.observed.deployment(ctx.target)
     if deployment is None or deployment.replicas >= startable_replicas(ctx, count):
         return None
-    return ctx.observed.refused(f"Deployment {deployment.name}")
+    return ctx.observed.rejected(f"Deployment {deployment.name}")

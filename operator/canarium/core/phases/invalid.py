@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canarium.api.reasons import RefusalReason
+from canarium.api.reasons import RejectionReason
 from canarium.core.bookkeeping.adoption import conflicts
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import answering
@@ -10,7 +10,7 @@ from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Event
 from canarium.core.health.availability import serving_now
-from canarium.core.outcomes.refusals import quoted, reason_of
+from canarium.core.outcomes.rejections import quoted, reason_of
 from canarium.core.outcomes.resolution import unresolved
 from canarium.core.phases.deployments import delete_revisions
 from canarium.core.times import stamp
@@ -56,7 +56,7 @@ def invalid(ctx: RolloutContext) -> PhaseResult:
         previous=ctx.previous,
         bake_start_time=stamp(ctx.bake_start) if ctx.previous else None,
         reason=reason,
-        refusal=ctx.observed.blocking_rejection,
+        rejection=ctx.observed.blocking_rejection,
     ).say(text, _still_serving(ctx))
 
 
@@ -72,7 +72,7 @@ def _still_serving(ctx: RolloutContext) -> str:
 def _cause(ctx: RolloutContext) -> tuple[str, str]:
     rejection, runtime = ctx.observed.blocking_rejection, ctx.observed.runtime
     if ctx.observed.name_conflicts:
-        return RefusalReason.NAME_CONFLICT, conflicts(ctx.observed, ctx.name)
+        return RejectionReason.NAME_CONFLICT, conflicts(ctx.observed, ctx.name)
     if ctx.new_record and runtime.reason:
         return runtime.reason, runtime.message
     if ctx.is_unresolved:

@@ -16,7 +16,7 @@ from canarium.core.decision.plan import Event
 from canarium.core.health import autoscaling, obstacles
 from canarium.core.health.pods import changed
 from canarium.core.messages import event_text
-from canarium.core.outcomes import blocked_deletions, refusals
+from canarium.core.outcomes import blocked_deletions, rejections
 from canarium.core.phases.degraded import SETTLED, report_outage
 from canarium.core.routing import conflicts
 from canarium.core.routing.acceptance import route_not_in_effect
@@ -27,11 +27,11 @@ def with_reports(
 ) -> tuple[Phase, PhaseResult]:
     """Returns phase and result with everything that is worth a sentence beside the phase."""
     phase, result = report_outage(ctx, phase, result)
-    refused = ctx.observed.rejection
-    if refused and refused != result.refusal and phase != Phase.INVALID:
-        result = result.add(f"The API server rejects a write: {refusals.quoted(refused)}")
+    rejected = ctx.observed.rejection
+    if rejected and rejected != result.rejection and phase != Phase.INVALID:
+        result = result.add(f"The API server rejects a write: {rejections.quoted(rejected)}")
     routed = route_not_in_effect(ctx)
-    if routed and phase in SETTLED and (routed.refusal is None or routed.refusal != refused):
+    if routed and phase in SETTLED and (routed.rejection is None or routed.rejection != rejected):
         result = result.add(f"{routed.reason}: {routed.message}")
     if phase in SETTLED:
         result = _report_changed_bytes(ctx, result)

@@ -15,7 +15,7 @@ from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.health.cause import Cause
 from canarium.core.messages import explain
 from canarium.core.outcomes.records import failure_record
-from canarium.core.outcomes.refusals import blocked, quoted, until_refused
+from canarium.core.outcomes.rejections import blocked, quoted, until_rejected
 
 
 def roll_back(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
@@ -23,21 +23,21 @@ def roll_back(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResu
     failed = base.fail(failure_record(ctx, cause)).in_phase(Phase.ROLLING_BACK).still_carrying()
     if not ctx.router.can_fall_back(ctx):
         return rollback_blocked(ctx, failed, explain(cause))
-    moves = until_refused(ctx, (*base.actions, *ctx.router.roll_back(ctx)))
+    moves = until_rejected(ctx, (*base.actions, *ctx.router.roll_back(ctx)))
     return removing_traffic(ctx, failed.with_actions(moves), explain(cause))
 
 
 def removing_traffic(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseResult:
     """Waits until callers no longer reach it: the write is in progress, or rejected (R8)."""
-    refused = blocked(ctx)
-    if refused:
+    rejected = blocked(ctx)
+    if rejected:
         return base.wait(
             HoldReason.ROLLBACK_BLOCKED,
             f"{describe(ctx, ctx.target)} failed: {why}",
             f"It {traffic_kept(ctx, ctx.target)} because the API server rejects the rollback to "
-            f"{describe(ctx, ctx.stable)}: {quoted(refused)}",
+            f"{describe(ctx, ctx.stable)}: {quoted(rejected)}",
             "The rollback is retried",
-        ).about(refused)
+        ).about(rejected)
     return base.wait(
         HoldReason.TERMINATING_FAILED_REVISION,
         f"Rolling back {describe(ctx, ctx.target)}: {why}",

@@ -20,7 +20,7 @@ from canarium.core.health.cause import Cause
 from canarium.core.messages import event_text, explain, retry_advice
 from canarium.core.outcomes.failures import known_failure
 from canarium.core.outcomes.records import history_entry
-from canarium.core.outcomes.refusals import until_refused
+from canarium.core.outcomes.rejections import until_rejected
 from canarium.core.phases.deployments import delete_revisions
 from canarium.core.phases.leftover_pods import Leftover, find_leftover
 from canarium.core.phases.rollback import removing_traffic, rollback_blocked
@@ -45,7 +45,7 @@ def rolling_back(ctx: RolloutContext) -> PhaseResult:
     failure = known_failure(ctx)
     carrying = carries_traffic(ctx, ctx.target)
     base = PhaseResult(
-        actions=until_refused(ctx, moves),
+        actions=until_rejected(ctx, moves),
         stable=ctx.stable,
         candidate=ctx.target if carrying else None,
         progress=ctx.status.progress if carrying else None,

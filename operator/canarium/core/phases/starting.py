@@ -19,7 +19,7 @@ from canarium.core.health.cause import Cause
 from canarium.core.health.gate_results import rejection
 from canarium.core.health.obstacles import withheld
 from canarium.core.messages import location
-from canarium.core.outcomes.refusals import blocked, quoted
+from canarium.core.outcomes.rejections import blocked, quoted
 from canarium.core.phases.deployments import scale_up_rejected, startable_replicas
 from canarium.core.phases.failed import fail_first_version
 from canarium.core.phases.first_version import without_stable
@@ -58,9 +58,9 @@ def starting(ctx: RolloutContext) -> PhaseResult:
         # This write makes it stable; the status reports that once it serves (see `ready`).
         promotion = TrafficRecord(ctx.target, promoted_at=stamp(ctx.now))
         base = base.also(SelectColor(deployment.color, promotion))
-        refused = blocked(ctx)
-        if refused:
-            return _withheld(ctx, base.about(refused), HoldReason.WRITE_REFUSED, quoted(refused))
+        rejected = blocked(ctx)
+        if rejected:
+            return _withheld(ctx, base.about(rejected), HoldReason.WRITE_REJECTED, quoted(rejected))
     elif deployment.replicas < startable and not ctx.observed.autoscaler(ctx.target):
         base = base.also(Scale(ctx.target, startable))
     return _waiting_for_pods(ctx, base, count)
@@ -129,10 +129,10 @@ def _waiting_for_smoke_tests(ctx: RolloutContext, base: PhaseResult, count: int)
 
 
 def _waiting_for_pods(ctx: RolloutContext, base: PhaseResult, count: int) -> PhaseResult:
-    refused = scale_up_rejected(ctx, count)
-    if refused:
-        why = f"the API server rejects scaling to {count} replicas: {quoted(refused)}"
-        return _withheld(ctx, base.about(refused), HoldReason.WRITE_REFUSED, why)
+    rejected = scale_up_rejected(ctx, count)
+    if rejected:
+        why = f"the API server rejects scaling to {count} replicas: {quoted(rejected)}"
+        return _withheld(ctx, base.about(rejected), HoldReason.WRITE_REJECTED, why)
     missing = withheld(ctx, ctx.target)
     if missing:
         why = f"{missing.message}{location(missing.pod, missing.container)}"

@@ -22,7 +22,7 @@ REASON = ConditionReason.TERMINATING.value
 #: Seconds after which a deletion is reported.
 PATIENCE = 5.0
 #: Fields of the status that are no longer updated during a deletion.
-_STALE = ("waitingFor", "weight", "refusals", "replicas", "readyReplicas")
+_STALE = ("waitingFor", "weight", "rejectedWrites", "replicas", "readyReplicas")
 #: The same of each revision.
 _REVISIONS = ("stable", "candidate", "previous")
 _STALE_OF_REVISION = ("replicas", "readyReplicas", "effectiveWeight")

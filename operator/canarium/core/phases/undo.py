@@ -11,7 +11,7 @@ from canarium.core.facts.weights import safe_to_select
 from canarium.core.health.cause import Cause
 from canarium.core.messages import explain
 from canarium.core.outcomes.records import failure_record
-from canarium.core.outcomes.refusals import blocked, quoted, until_refused
+from canarium.core.outcomes.rejections import blocked, quoted, until_rejected
 from canarium.core.phases.rollback import traffic_kept
 
 
@@ -42,16 +42,16 @@ def _can_take_over(ctx: RolloutContext) -> bool:
 
 
 def _rejected(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
-    refused = blocked(ctx)
-    assert refused is not None
-    base = base.also(*until_refused(ctx, ctx.router.undo(ctx))).wait(
+    rejected = blocked(ctx)
+    assert rejected is not None
+    base = base.also(*until_rejected(ctx, ctx.router.undo(ctx))).wait(
         HoldReason.UNDO_BLOCKED,
         f"{describe(ctx, ctx.stable)} failed: {explain(cause)}",
         f"It {traffic_kept(ctx, ctx.stable)} because the API server rejects the undo to "
-        f"{describe(ctx, ctx.previous)}: {quoted(refused)}",
+        f"{describe(ctx, ctx.previous)}: {quoted(rejected)}",
         "The undo is retried",
     )
-    return base.about(refused).because(cause.reason)
+    return base.about(rejected).because(cause.reason)
 
 
 def _without_ready_pods(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:

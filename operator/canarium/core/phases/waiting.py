@@ -16,7 +16,7 @@ from canarium.core.health.candidate import blocked_pod
 from canarium.core.health.cause import Cause
 from canarium.core.health.obstacles import withheld
 from canarium.core.messages import command_advice, location
-from canarium.core.outcomes.refusals import quoted
+from canarium.core.outcomes.rejections import quoted
 from canarium.core.phases.deployments import scale_up_rejected
 from canarium.core.times import parse, spoken
 
@@ -25,11 +25,11 @@ def waiting_for_pods(
     ctx: RolloutContext, base: PhaseResult, step: Step | None, need: int
 ) -> PhaseResult:
     """Waits for the pods that the next weight needs (R5)."""
-    refused = scale_up_rejected(ctx, need)
+    rejected = scale_up_rejected(ctx, need)
     unbounded = not ends_downtime(ctx)
-    if refused and unbounded:
-        text = f"the API server rejects scaling to {need} replicas: {quoted(refused)}"
-        return blocked(ctx, base, Blocker(RouteReason.WRITE_REFUSED, text, refused))
+    if rejected and unbounded:
+        text = f"the API server rejects scaling to {need} replicas: {quoted(rejected)}"
+        return blocked(ctx, base, Blocker(RouteReason.WRITE_REJECTED, text, rejected))
     base = base.also(*held_weight(ctx, base, relief=True))
     missing = blocked_pod(ctx)
     if missing and unbounded:
@@ -137,7 +137,7 @@ def blocked(ctx: RolloutContext, base: PhaseResult, fault: Blocker) -> PhaseResu
         fault.reason,
         f"{describe(ctx, ctx.target)} {traffic_of(ctx)}: {fault.reason}: {fault.message}",
     )
-    return result.about(fault.refusal)
+    return result.about(fault.rejection)
 
 
 def waiting_for_smoke_tests(

@@ -13,7 +13,7 @@ from canarium.core.context.naming import describe
 from canarium.core.context.standby import returns_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Event, SelectColor, SetRouteWeights
-from canarium.core.outcomes.refusals import blocked
+from canarium.core.outcomes.rejections import blocked
 from canarium.core.times import spoken
 
 

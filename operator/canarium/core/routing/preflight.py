@@ -15,9 +15,9 @@ def wanting(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
 
     It is determined before a route is written, so that the existing one is left unchanged.
     """
-    refused = _refused(ctx, kind)
-    if refused:
-        return refused
+    rejected = _rejected(ctx, kind)
+    if rejected:
+        return rejected
     for gateway in ctx.observed.gateways:
         fault = _closed(gateway) or _unable(ctx, gateway)
         if fault:
@@ -32,13 +32,13 @@ def wanting(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
 
 def writable(ctx: RolloutContext, kind: RouteKind) -> bool:
     """Returns whether the API server would accept a route, even if no gateway does."""
-    return _refused(ctx, kind) is None
+    return _rejected(ctx, kind) is None
 
 
-def _refused(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
+def _rejected(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
     if ctx.observed.route_api_error:
         return Blocker(*ctx.observed.route_api_error)
-    rejection = ctx.observed.refused(f"{kind} {ctx.name}")
+    rejection = ctx.observed.rejected(f"{kind} {ctx.name}")
     if rejection:
         conflict = rejection.conflict
         reason = RouteReason.NAME_CONFLICT if conflict else RouteReason.ROUTE_INVALID
@@ -48,7 +48,7 @@ def _refused(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
 
 def answered(route: Route | None) -> Blocker | None:
     """Returns why a gateway rejects the route; None if none does."""
-    return Blocker(*route.refusal) if route and route.refusal else None
+    return Blocker(*route.rejection) if route and route.rejection else None
 
 
 def _closed(gateway: Gateway) -> Blocker | None:

@@ -32,11 +32,11 @@ class ServiceRouter:
         return service.color == color and not others & service.endpoints
 
     def blocker(self, ctx: RolloutContext) -> Blocker | None:
-        refused = ctx.observed.refused(f"Service {ctx.name}")
-        if refused:
-            conflict = refused.conflict
-            reason = RouteReason.NAME_CONFLICT if conflict else RouteReason.WRITE_REFUSED
-            return Blocker(reason, f"{object_name(refused.what)}: {refused.message}", refused)
+        rejected = ctx.observed.rejected(f"Service {ctx.name}")
+        if rejected:
+            conflict = rejected.conflict
+            reason = RouteReason.NAME_CONFLICT if conflict else RouteReason.WRITE_REJECTED
+            return Blocker(reason, f"{object_name(rejected.what)}: {rejected.message}", rejected)
         if ctx.observed.route is None:
             return None
         return Blocker(

@@ -30,7 +30,7 @@ from canarium.core.messages import object_name, sentences
 from canarium.core.outcomes import (
     blocked_deletions,
     gate_progress,
-    refusals,
+    rejections,
     resolution,
     write_back,
 )
@@ -140,15 +140,15 @@ def conditions_of(
     idle = ctx.stable_replicas == 0 and result.stable is not None  # As the spec requests.
     answers = (is_serving or idle) and routed is None
     ready = current and healthy and answers and phase in (Phase.READY, Phase.BAKING) and not failing
-    refused = settled and routed is not None and routed.reason != RouteReason.PENDING
+    rejected = settled and routed is not None and routed.reason != RouteReason.PENDING
     moving = phase in MOVING or (
         current
         and phase not in STUCK
-        and not refused
+        and not rejected
         and (not healthy or routed is not None or failing or not answers)
     )
     rolled = phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK) and not result.carrying
-    stuck = phase in STUCK or refused
+    stuck = phase in STUCK or rejected
     down = is_down(ctx, result.stable) and not is_serving
     reason = _why_not_ready(ctx, phase, result, routed)
     waits = result.waiting_for.reason if result.waiting_for else reason
@@ -188,19 +188,19 @@ def conditions_of(
             result.message if stuck else "",
         ),
     )
-    blocked = refusals.blocked(ctx)
-    waits_for_write = blocked is not None and result.refusal == blocked
+    blocked = rejections.blocked(ctx)
+    waits_for_write = blocked is not None and result.rejection == blocked
     if blocked and waits_for_write and result.waiting_for and result.waiting_for.awaited in BLOCKED:
-        why = f"{result.waiting_for.reason}: {refusals.quoted(blocked)}"
-        facts += ((ConditionType.ROLLBACK_BLOCKED, True, refusals.reason_of(blocked), why),)
+        why = f"{result.waiting_for.reason}: {rejections.quoted(blocked)}"
+        facts += ((ConditionType.ROLLBACK_BLOCKED, True, rejections.reason_of(blocked), why),)
     facts += (*resolution.reported(ctx), *write_back.reported(ctx))
     facts += (*_outdated(ctx), *_modified(ctx))
     facts += (*obstacles.reported(ctx), *autoscaling.reported(ctx), *pending_settings.reported(ctx))
     facts += blocked_deletions.reported(ctx)
     if ctx.observed.rejections:
         first = ctx.observed.rejections[0]
-        why = sentences(*(refusals.quoted(r) for r in ctx.observed.rejections[:3]))
-        facts += ((ConditionType.WRITES_REFUSED, True, refusals.reason_of(first), why),)
+        why = sentences(*(rejections.quoted(r) for r in ctx.observed.rejections[:3]))
+        facts += ((ConditionType.WRITES_REJECTED, True, rejections.reason_of(first), why),)
     if ctx.settings.gated:
         wrong = gates.inconclusive_tests(ctx)
         facts = (*facts, (ConditionType.SMOKE_TESTS_READY, wrong is None, *(wrong or VALID)))

@@ -14,7 +14,7 @@ from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
 from canarium.core.health import availability, gates, obstacles
 from canarium.core.messages import sentences
-from canarium.core.outcomes import blocked_deletions, refusals
+from canarium.core.outcomes import blocked_deletions, rejections
 from canarium.core.routing import conflicts, failover
 from canarium.core.status.conditions import find
 from canarium.core.status.gates import gate_events
@@ -42,7 +42,7 @@ def events_of(
         *obstacles.events(before, after),
         *conflicts.events(before, after),
         *blocked_deletions.events(before, after),
-        *(refusals.refusal_events(before, after) if after.phase != Phase.INVALID else ()),
+        *(rejections.rejection_events(before, after) if after.phase != Phase.INVALID else ()),
         *failover.events(ctx),
         *gates.verdict_events(before.analysis, after.analysis),
         *availability.outage_events(before, after),

@@ -19,7 +19,7 @@ from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import CreateDeployment
 from canarium.core.facts.signature import parse_signature
 from canarium.core.health import gates
-from canarium.core.outcomes import blocked_deletions, refusals
+from canarium.core.outcomes import blocked_deletions, rejections
 from canarium.core.routing import failover
 from canarium.core.status.conditions import conditions_of
 from canarium.core.status.gates import gates_status
@@ -63,8 +63,8 @@ def status_of(ctx: RolloutContext, phase: Phase, result: PhaseResult, generation
         gates=gates_status(ctx, result),
         route=ctx.traffic.route_status if result.stable else None,
         failure=_failure(ctx, result),
-        refusals=refusals.refused_writes(ctx),
-        held_deletions=blocked_deletions.listed(ctx),
+        rejected_writes=rejections.rejected_writes(ctx),
+        blocked_deletions=blocked_deletions.listed(ctx),
         warnings=warnings(ctx),
         commands=_commands(ctx, result),
         conditions=conditions_of(ctx, phase, result, generation, analysis),

@@ -5,7 +5,7 @@ Invariants:
 - A write touches only the very object that the cache knows to be ours (by its UID), never one that
   took its name since.
 - The answer is observed by the cache at once, so the next decision sees its own writes.
-- A write that the API server refuses raises `WriteRejected`; any other failure is an `ApiError`.
+- A write that the API server rejects raises `WriteRejected`; any other failure is an `ApiError`.
 """
 
 from __future__ import annotations

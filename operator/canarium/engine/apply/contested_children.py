@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from canarium.api.reasons import RefusalReason
+from canarium.api.reasons import RejectionReason
 from canarium.core.facts.observed import Rejection
 from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache.store import Key
@@ -32,7 +32,7 @@ class RepairLimiter:
                 f"another client keeps changing {', '.join(sorted(paths)[:3])}; the operator "
                 f"restores it every {_INTERVAL:.0f}s; stop that client, or change the model's spec"
             )
-            reason = RefusalReason.CONTESTED.value
+            reason = RejectionReason.CONTESTED.value
             raise WriteRejected(Rejection(f"{resource.kind} {name}", text, reason=reason))
         repairs[resource, name] = [*recent[-_REPAIRS:], now]
 

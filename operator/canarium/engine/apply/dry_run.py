@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from canarium.api.reasons import RefusalReason
+from canarium.api.reasons import RejectionReason
 from canarium.core.facts.observed import Rejection
-from canarium.core.outcomes.refusals import TRIAL_POD
+from canarium.core.outcomes.rejections import TRIAL_POD
 from canarium.kube.errors import ApiError
-from canarium.kube.refusals import lacks_dry_run, refusal_reason
+from canarium.kube.rejections import lacks_dry_run, rejection_reason
 
 _HEAD = re.compile(
     r"^(Pod in version \S+ cannot be handled as a Pod: (strict decoding error: )?"
@@ -35,7 +35,7 @@ _CURATED = tuple(
 )
 
 
-def refusal(error: ApiError, spec: Mapping[str, Any]) -> Rejection | None:
+def rejection_of(error: ApiError, spec: Mapping[str, Any]) -> Rejection | None:
     """Returns why the API server rejects pods created from `spec`; None if the spec is not at
     fault.
 
@@ -44,12 +44,12 @@ def refusal(error: ApiError, spec: Mapping[str, Any]) -> Rejection | None:
     """
     if not error.rejected:
         raise error
-    reason = refusal_reason(error)
-    if reason is RefusalReason.QUOTA_EXCEEDED or lacks_dry_run(error):
+    reason = rejection_reason(error)
+    if reason is RejectionReason.QUOTA_EXCEEDED or lacks_dry_run(error):
         return None
     text = _HEAD.sub("", error.message)
     message = _FIELD.sub(lambda match: _written(match[0], spec), text)
-    return Rejection(TRIAL_POD, message, reason=(reason or RefusalReason.INVALID).value)
+    return Rejection(TRIAL_POD, message, reason=(reason or RejectionReason.INVALID).value)
 
 
 def _written(path: str, spec: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ from canarium.render.fetch_container import FetcherConfig
 class Executor:
     """Writes for one model at a time.
 
-    Raises ApiError for a failure to retry later, and WriteRejected for a refusal that calls for a
+    Raises ApiError for a failure to retry later, and WriteRejected for a rejection that calls for a
     new decision.
     """
 
@@ -143,7 +143,7 @@ class Executor:
             before = made_from(parent, self._desired.live_route(key))
             if action.traffic.candidate or before is None:
                 raise
-            # Traffic is taken off a failed version (R8) although the API server refuses the route
+            # Traffic is taken off a failed version (R8) although the API server rejects the route
             # that the spec asks for now: with the settings of the live one.
             body = self._desired.route(before, key, fact)
             await self._writer.apply(ROUTES[fact.kind], key, body)

@@ -11,7 +11,7 @@ import orjson
 
 from canarium import GROUP
 from canarium.core.facts.traffic_record import TrafficRecord
-from canarium.core.outcomes.refusals import TRIAL_POD
+from canarium.core.outcomes.rejections import TRIAL_POD
 from canarium.engine.apply import dry_run
 from canarium.engine.apply.child_writer import ChildWriter
 from canarium.engine.apply.desired import DesiredManifests
@@ -135,7 +135,7 @@ class RevisionRecords:
         try:
             await self._api.create(resources.PODS, key[0], body, dry_run=True)
         except ApiError as error:
-            rejection = dry_run.refusal(error, parent["spec"])
+            rejection = dry_run.rejection_of(error, parent["spec"])
             if rejection:
                 raise WriteRejected(rejection) from error
         self._accepted[key] = digest

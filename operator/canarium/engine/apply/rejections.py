@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from canarium.api.reasons import RefusalReason
+from canarium.api.reasons import RejectionReason
 from canarium.core.bookkeeping.adoption import how_to_adopt
 from canarium.core.facts.observed import Rejection, ResolvedRuntime
 from canarium.engine.cache.store import Key
 from canarium.kube.errors import ApiError
-from canarium.kube.refusals import refusal_reason
+from canarium.kube.rejections import rejection_reason
 from canarium.kube.resources import Resource
 
 #: What was rejected: the generation of the spec, and the runtime that it resolved to.
@@ -102,7 +102,7 @@ class Rejections:
         try:
             yield
         except ApiError as error:
-            raise refusal(resource, name, error) from error
+            raise rejection_of(resource, name, error) from error
         self.lift(key, f"{resource.kind} {name}")
 
     def press(self, key: Key, urgent: bool) -> None:
@@ -168,9 +168,9 @@ def _weight(rejection: Rejection) -> tuple[bool, int, str]:
     return not rejection.conflict, _LAST.get(kind, 0), rejection.what
 
 
-def refusal(resource: Resource, name: str, error: ApiError) -> Exception:
+def rejection_of(resource: Resource, name: str, error: ApiError) -> Exception:
     """Returns WriteRejected, or the error itself if the write may be retried as it is."""
-    reason = refusal_reason(error)
+    reason = rejection_reason(error)
     if reason is None:
         return error
     return WriteRejected(Rejection(f"{resource.kind} {name}", error.message, reason=reason.value))
@@ -189,5 +189,5 @@ def conflict(
     text = f"an object of this name exists and {whose}. {how_to_adopt(parent['name'])}"
     what = f"{resource.kind} {meta['name']}"
     return WriteRejected(
-        Rejection(what, text, conflict=True, reason=RefusalReason.NAME_CONFLICT.value)
+        Rejection(what, text, conflict=True, reason=RejectionReason.NAME_CONFLICT.value)
     )

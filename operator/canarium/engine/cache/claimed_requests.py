@@ -31,12 +31,12 @@ def claim(raw: Raw) -> RouteClaim:
     meta, spec = raw["metadata"], raw["spec"]
     namespace = intern(meta.get("namespace", ""))
     model = _model(meta)
-    refused = set() if model else _refused(raw, namespace)
+    rejected = set() if model else _rejected(raw, namespace)
     wanted = [
         _attachment(*place)
         for ref in spec.get("parentRefs") or ()
         if ref.get("group", _GROUP) == _GROUP and ref.get("kind", "Gateway") == "Gateway"
-        if (place := _place(ref, namespace)) not in refused
+        if (place := _place(ref, namespace)) not in rejected
     ]
     # Without rules, or a rule without matches: every request.
     rules: list[Raw] = spec.get("rules") or [{}]
@@ -86,7 +86,7 @@ def _conditions(match: Raw, field: str) -> tuple[tuple[str, str, str], ...]:
     return tuple(sorted(conditions))
 
 
-def _refused(raw: Raw, namespace: str) -> set[tuple[Any, ...]]:
+def _rejected(raw: Raw, namespace: str) -> set[tuple[Any, ...]]:
     """Returns the Gateways and listeners that do not accept this generation of the route."""
     generation = raw["metadata"].get("generation", 0)
     answers: dict[tuple[Any, ...], list[bool]] = {}
@@ -96,7 +96,7 @@ def _refused(raw: Raw, namespace: str) -> set[tuple[Any, ...]]:
             if condition["type"] == "Accepted" and current:
                 place = _place(parent["parentRef"], namespace)
                 answers.setdefault(place, []).append(condition["status"] == "False")
-    return {place for place, refusals in answers.items() if all(refusals)}
+    return {place for place, rejections in answers.items() if all(rejections)}
 
 
 def _place(ref: Raw, namespace: str) -> tuple[Any, ...]:

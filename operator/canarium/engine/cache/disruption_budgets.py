@@ -1,6 +1,6 @@
 """Caches the PodDisruptionBudgets of the operator's scope: those of models, and those of others.
 
-One watch covers all of them (decision 0044). The API server refuses every eviction of a pod that
+One watch covers all of them (decision 0044). The API server rejects every eviction of a pod that
 two budgets select, so a model that has a budget from another owner gets none from the operator.
 
 Of the budget of another owner only its selector is kept; a budget with our label is in the cache

@@ -22,7 +22,7 @@ def virtual_service(raw: Raw) -> Child[Route]:
     routes: list[Raw] = spec.get("http") or [{}]
     model = meta.get("labels", {}).get(labels.MODEL, "")
     generation = meta.get("generation", 0)
-    refusal = _refusal(raw, generation)
+    rejection = _rejection(raw, generation)
     fact = Route(
         kind=VIRTUAL_SERVICE,
         uid=meta["uid"],
@@ -33,15 +33,15 @@ def virtual_service(raw: Raw) -> Child[Route]:
         ),
         traffic=TrafficRecord.from_annotations(notes),
         direct=len(routes) > 1 or "mirror" in routes[-1],
-        accepted=refusal is None,
-        refusal=refusal,
+        accepted=rejection is None,
+        rejection=rejection,
     )
     keep = compared(raw, spec)
     keep["metadata"]["annotations"] = notes
     return child(raw, fact, keep)
 
 
-def _refusal(raw: Raw, generation: int) -> tuple[str, str] | None:
+def _rejection(raw: Raw, generation: int) -> tuple[str, str] | None:
     """Returns the first error that istiod reports for this generation, as reason and message."""
     status = raw.get("status") or {}
     if int(status.get("observedGeneration") or 0) < generation:
@@ -50,5 +50,5 @@ def _refusal(raw: Raw, generation: int) -> tuple[str, str] | None:
         if entry.get("level") == "ERROR":
             kind = entry.get("type") or {}
             text = f"Istio: {kind.get('code', '')} {entry.get('documentationUrl', '')}"
-            return quoted(kind.get("name") or RouteReason.WRITE_REFUSED, 100), quoted(text.strip())
+            return quoted(kind.get("name") or RouteReason.WRITE_REJECTED, 100), quoted(text.strip())
     return None

@@ -46,7 +46,7 @@ def route(raw: Raw) -> Child[Route]:
     rest = next((rule for rule in rules if not _asks(rule)), rules[0])
     mirrors = [f for f in rest.get("filters", ()) if f.get("type") == "RequestMirror"]
     generation = meta.get("generation", 0)
-    accepted, refusal, silent = _answers(raw, generation)
+    accepted, rejection, silent = _answers(raw, generation)
     fact = Route(
         kind=kind_of(raw),
         uid=meta["uid"],
@@ -58,7 +58,7 @@ def route(raw: Raw) -> Child[Route]:
         traffic=TrafficRecord.from_annotations(notes),
         direct=len(rules) > 1 or bool(mirrors),
         accepted=accepted,
-        refusal=refusal,
+        rejection=rejection,
         silent=silent,
     )
     keep = compared(raw, spec)
@@ -79,21 +79,21 @@ def _answers(raw: Raw, generation: int) -> tuple[bool, tuple[str, str] | None, t
     for one in (raw.get("status") or {}).get("parents") or ():
         by_parent.setdefault(_place(one["parentRef"], namespace), []).append(one)
     silent: list[str] = []
-    refusals: list[tuple[str, str]] = []
+    rejections: list[tuple[str, str]] = []
     parents = raw["spec"].get("parentRefs") or ()
     for ref in parents:
         name = f"Gateway {ref.get('namespace') or namespace}/{ref['name']}"
         answers = [_answer(one, generation) for one in by_parent.get(_place(ref, namespace), ())]
         if True in answers:
             continue
-        refused = next((answer for answer in answers if isinstance(answer, tuple)), None)
-        if refused:
-            reason, text = refused
-            refusals.append((reason, f"{name}: {text or reason}"))
+        rejected = next((answer for answer in answers if isinstance(answer, tuple)), None)
+        if rejected:
+            reason, text = rejected
+            rejections.append((reason, f"{name}: {text or reason}"))
         else:
             silent.append(name)
-    accepted = bool(parents) and not silent and not refusals
-    return accepted, next(iter(refusals), None), tuple(silent)
+    accepted = bool(parents) and not silent and not rejections
+    return accepted, next(iter(rejections), None), tuple(silent)
 
 
 def _answer(one: Raw, generation: int) -> bool | tuple[str, str] | None:

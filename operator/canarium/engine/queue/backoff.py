@@ -14,7 +14,7 @@ K = TypeVar("K", bound=Hashable)
 
 _FIRST = 0.2
 #: The longest wait of a failed key, before jitter: what stands between the end of an outage, or of
-#: a refusal, and the next attempt. A rollback is worth an attempt every two seconds, all else one
+#: a rejection, and the next attempt. A rollback is worth an attempt every two seconds, all else one
 #: every five.
 _LAST = {Urgency.FAULT: 1.6}
 _LAST_ELSE = 4.0
@@ -38,7 +38,7 @@ class Backoff(Generic[K]):
         """Counts a failure; returns the seconds until the next attempt.
 
         `at_least` is what the server asked for. It is exceeded by a jitter, so that clients that
-        were refused together do not return together.
+        were rejected together do not return together.
         """
         share = self._share(key)
         if key not in self._failures:

@@ -12,8 +12,8 @@ from canarium.engine.reporting.status_writer import StatusWriter
 from canarium.kube.clock import Timing
 
 #: Maximum seconds that Events may lag behind the status, which has the same content, while the
-#: queue is busy: of a failure or a refusal (R29), and of progress alone. Each costs the API server
-#: as much as a write that changes traffic.
+#: queue is busy: of a failure or a rejection (R29), and of progress alone. Each costs the API
+#: server as much as a write that changes traffic.
 _WARNING_LIMIT, _LIMIT = 30.0, 120.0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canarium.api.reasons import RefusalReason
+from canarium.api.reasons import RejectionReason
 from canarium.core.facts.observed import Observed, Rejection
 from core.cluster import Cluster, spec
 
@@ -129,14 +129,14 @@ def test_budget_whose_limit_another_client_replaced_is_created_again() -> None:
 @rule("R29", "R32")
 def test_rejected_budget_is_reported_and_stops_neither_the_first_nor_the_next_version() -> None:
     rejection = Rejection(
-        "PodDisruptionBudget m-x", "exceeded quota: q", reason=RefusalReason.QUOTA_EXCEEDED
+        "PodDisruptionBudget m-x", "exceeded quota: q", reason=RejectionReason.QUOTA_EXCEEDED
     )
     for conflict in (False, True):
         cluster = with_facts(rejections=(replace(rejection, conflict=conflict),))
         cluster.run(20)
         assert cluster.status.phase == "Ready"
         assert "exceeded quota: q" in cluster.status.message
-        assert [r.object for r in cluster.status.refusals or ()] == [rejection.what]
+        assert [r.object for r in cluster.status.rejected_writes or ()] == [rejection.what]
         cluster.spec = model("2")
         cluster.run(100)
         assert cluster.serving() == {"2": 3}
@@ -149,7 +149,7 @@ def test_rejected_budget_is_not_requested_again_until_it_is_due() -> None:
     (deployment,) = cluster.deployments.values()
     cluster.budgets.clear()
     rejection = Rejection(
-        f"PodDisruptionBudget {deployment.name}", "no", reason=RefusalReason.FORBIDDEN
+        f"PodDisruptionBudget {deployment.name}", "no", reason=RejectionReason.FORBIDDEN
     )
     cluster.facts = {"rejections": (rejection,)}
     cluster.run(2)

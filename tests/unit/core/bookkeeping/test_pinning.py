@@ -93,7 +93,7 @@ def test_first_version_does_not_wait_for_pods_that_the_api_server_refuses() -> N
     cluster.rejection = Rejection(f"Deployment m-{revision}", "a policy forbids it")
     told = cluster.reconcile().status
     assert told.waiting_for is not None
-    assert told.waiting_for.reason == "WriteRefused"
+    assert told.waiting_for.reason == "WriteRejected"
     assert told.progress is not None
     assert told.progress.wait_start_time is None
     assert f"Deployment/m-{revision}: a policy forbids it" in told.message

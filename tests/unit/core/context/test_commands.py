@@ -83,12 +83,12 @@ def test_retry_renders_a_new_record_and_repeats_the_steps() -> None:
 
 
 @rule("R16", "R21")
-@pytest.mark.parametrize("refused", [False, True])
-def test_retry_that_cannot_be_carried_out_reports_why_and_is_not_consumed(refused: bool) -> None:
+@pytest.mark.parametrize("rejected", [False, True])
+def test_retry_that_cannot_be_carried_out_reports_why_and_is_not_consumed(rejected: bool) -> None:
     cluster = rolling()
     order(cluster, "abort")
     cluster.run(10)
-    if refused:
+    if rejected:
         cluster.rejection = Rejection("ControllerRevision m-2", "quota exceeded")
     else:
         cluster.runtime = ResolvedRuntime(reason="RuntimeNotFound", message="There is no runtime r")
@@ -96,7 +96,7 @@ def test_retry_that_cannot_be_carried_out_reports_why_and_is_not_consumed(refuse
     cluster.annotations["retry"] = f"{first}/again"
     cluster.run(10)
     assert cluster.status.phase == "Invalid"
-    assert ("quota exceeded" if refused else "There is no runtime r") in cluster.status.message
+    assert ("quota exceeded" if rejected else "There is no runtime r") in cluster.status.message
     assert "again" not in {a.token for a in cluster.status.commands}
     assert not [e for e in cluster.events if "again" in e.message]
     assert cluster.serving() == {"1": 3}

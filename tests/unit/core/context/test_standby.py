@@ -152,18 +152,18 @@ def test_candidate_that_serves_all_traffic_is_reported_as_that(make: Any) -> Non
     assert "has weight 10 and waits for a manual promotion" in cluster.status.message
 
 
-class Refusing(Cluster):
-    """A policy may refuse the writes that move traffic behind a Gateway."""
+class Rejecting(Cluster):
+    """A policy may reject the writes that move traffic behind a Gateway."""
 
-    refuses = False
+    rejects = False
 
-    def refuse(self, refuses: bool) -> None:
-        self.refuses = refuses
+    def reject(self, rejects: bool) -> None:
+        self.rejects = rejects
         denied = Rejection("HTTPRoute m", "denied by policy", reason="AdmissionDenied")
-        self.rejection = denied if refuses else None
+        self.rejection = denied if rejects else None
 
     def _carry_out(self, action: Action) -> None:
-        if self.refuses and isinstance(action, SetRouteWeights):
+        if self.rejects and isinstance(action, SetRouteWeights):
             self.writes -= 1
             return
         super()._carry_out(action)
@@ -172,16 +172,16 @@ class Refusing(Cluster):
 @rule("R0", "R9", "R13")
 def test_failed_candidate_serves_all_traffic_while_stable_is_down() -> None:
     asked = {**MANUAL, "steps": [{"weight": 25, "pause": "Manual"}]}
-    cluster = Refusing(rollout(gateway_spec, "1", asked)).run(12)
+    cluster = Rejecting(rollout(gateway_spec, "1", asked)).run(12)
     cluster.spec = rollout(gateway_spec, "2", asked)
     cluster.run(12)
     assert cluster.weights() == {"1": 75, "2": 25}
-    cluster.refuse(True)
+    cluster.reject(True)
     cluster.annotations = {"abort": f"{cluster.revision('2')}/now"}
     cluster.run(3)
     unready(cluster, "1").run(3)
     assert cluster.weights() == {"1": 75, "2": 25}
-    cluster.refuse(False)
+    cluster.reject(False)
     cluster.run(1)
     assert cluster.weights() == {"1": 0, "2": 100}, "three of four callers would get errors"
     assert "keeps its traffic until version 1 (vvsrm9rh) has a ready pod" in (

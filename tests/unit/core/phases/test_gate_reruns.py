@@ -190,8 +190,8 @@ def test_number_of_runs_is_limited_by_the_length_of_a_name() -> None:
 @rule("R21", "R27")
 def test_order_waits_while_the_record_cannot_be_written() -> None:
     cluster = rolling(EVAL)
-    refused = f"ControllerRevision m-{cluster.revision('2')}"
-    cluster.rejection = Rejection(refused, "denied", reason="Forbidden")
+    rejected = f"ControllerRevision m-{cluster.revision('2')}"
+    cluster.rejection = Rejection(rejected, "denied", reason="Forbidden")
     cluster.annotations["rerun"] = f"{cluster.revision('2')}/eval:again"
     cluster.run(30)
     assert len(cluster.started_jobs) == 1

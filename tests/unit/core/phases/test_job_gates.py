@@ -239,11 +239,11 @@ def test_late_job_counts_after_a_timeout_that_holds() -> None:
 def test_refused_write_is_a_wait_with_the_words_of_the_api_server(what: str) -> None:
     start = rolling({**EVAL, "weight": 25}, seconds=0)
     revision = start.revision("2")
-    refused = {
+    rejected = {
         "Job": f"Job {job_name('m', revision, 'eval', 1)}",
         "Service": f"Service m-{revision}-gate",
     }[what]
-    start.rejection = Rejection(refused, "exceeded quota: q", reason="QuotaExceeded")
+    start.rejection = Rejection(rejected, "exceeded quota: q", reason="QuotaExceeded")
     cluster = start.run(600, tick=5)
     assert not cluster.started_jobs
     assert (cluster.status.phase, cluster.status.weight) == ("Progressing", 0)

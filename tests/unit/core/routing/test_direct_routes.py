@@ -101,10 +101,10 @@ def test_ways_are_closed_as_soon_as_a_refused_write_is_admitted(
     is_aborted(cluster)
     kind = "HTTPRoute" if make is gateway else "VirtualService"
     cluster.rejection = Rejection(f"{kind} m", "policy p denied it", reason="AdmissionDenied")
-    refused = cluster.reconcile()
-    assert not any(directs(refused)), "no write opens them again"
-    assert "policy p denied it" in refused.status.message
-    told = {c.type: c.status for c in refused.status.conditions}
+    rejected = cluster.reconcile()
+    assert not any(directs(rejected)), "no write opens them again"
+    assert "policy p denied it" in rejected.status.message
+    told = {c.type: c.status for c in rejected.status.conditions}
     assert told["RolledBack"] == "False", "requests reach the candidate as long as the route stands"
     cluster.rejection = None
     cluster.run(2)

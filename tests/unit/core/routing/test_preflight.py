@@ -1,4 +1,4 @@
-"""Gateways that are missing or refuse a route are named, and traffic stays (R6, R29)."""
+"""Gateways that are missing or reject a route are named, and traffic stays (R6, R29)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ rule = pytest.mark.rule
             },
             "UnsupportedByGateway",
         ),
-        ({"refusal": ("NoMatchingListenerHostname", "no such host")}, "NoMatchingListenerHostname"),
+        (
+            {"gateway_rejection": ("NoMatchingListenerHostname", "no such host")},
+            "NoMatchingListenerHostname",
+        ),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
@@ -54,9 +57,9 @@ def test_gateway_that_accepts_nothing_is_named_in_a_condition_and_traffic_stays(
     for name, value in what.items():
         setattr(cluster, name, value)
     cluster.spec = gateway_spec("2", gateway=asked)
-    if "refusal" in what:
+    if "gateway_rejection" in what:
         assert cluster.route is not None
-        cluster.route = replace(cluster.route, accepted=False, refusal=what["refusal"])
+        cluster.route = replace(cluster.route, accepted=False, rejection=what["gateway_rejection"])
     cluster.run(20)
     assert cluster.routed[-1] == led
     assert condition(cluster).status == "False"

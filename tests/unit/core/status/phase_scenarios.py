@@ -72,10 +72,10 @@ def agree(cluster: Cluster) -> None:
         assert status.candidate
         assert status.candidate.revision == failed
         assert "was rolled back" not in status.message
-    for refusal in status.refusals or ():
-        assert refusal.message in status.message, "every refusal is in the message"
-        assert refusal.message in told["WritesRefused"].message
-    assert ("WritesRefused" in told) == bool(cluster.rejection)
+    for rejection in status.rejected_writes or ():
+        assert rejection.message in status.message, "every rejection is in the message"
+        assert rejection.message in told["WritesRejected"].message
+    assert ("WritesRejected" in told) == bool(cluster.rejection)
 
 
 def starting(cluster: Cluster) -> None:
@@ -168,7 +168,7 @@ def all_crash(cluster: Cluster) -> None:
             cluster.crash(version)
 
 
-def _refused(what: str, reason: str) -> Deed:
+def _rejected(what: str, reason: str) -> Deed:
     def deed(cluster: Cluster) -> None:
         name = f"{what} m"
         if what == "Deployment":

@@ -13,7 +13,7 @@ from core.status.phase_scenarios import (
     PHASES,
     Deed,
     Maker,
-    _refused,
+    _rejected,
     agree,
     all_crash,
     asleep,
@@ -58,10 +58,10 @@ DEEDS: tuple[Deed, ...] = (
     quota_on_pods,
     record_of_stable_deleted,
     status_lost,
-    _refused("Service", "AdmissionDenied"),
-    _refused("HTTPRoute", "Forbidden"),
-    _refused("Deployment", "QuotaExceeded"),
-    _refused("ControllerRevision", "WebhookFailed"),
+    _rejected("Service", "AdmissionDenied"),
+    _rejected("HTTPRoute", "Forbidden"),
+    _rejected("Deployment", "QuotaExceeded"),
+    _rejected("ControllerRevision", "WebhookFailed"),
 )
 
 

@@ -67,7 +67,7 @@ def test_failed_version_with_traffic_is_not_called_rolled_back() -> None:
     assert decision.retry_is_urgent
     assert [o.outcome for o in status.history] == ["Promoted"]
     assert "RolledBack" not in {event.reason for event in decision.events}
-    assert [e.message for e in decision.events if e.reason == "WriteRefused"] == [
+    assert [e.message for e in decision.events if e.reason == "WriteRejected"] == [
         "Service/m: AdmissionDenied: policy p denied it"
     ]
     cluster.rejection = None

@@ -102,9 +102,9 @@ def test_two_clients_that_disagree_do_not_race() -> None:
     what = (("ns", "m"), resources.DEPLOYMENTS, "m-r", ["spec.replicas"])
     for _ in range(3):
         contested.attempt(*what)
-    with pytest.raises(WriteRejected, match=r"keeps changing spec\.replicas") as refused:
+    with pytest.raises(WriteRejected, match=r"keeps changing spec\.replicas") as rejected:
         contested.attempt(*what)
-    assert refused.value.rejection.reason == "Contested"
+    assert rejected.value.rejection.reason == "Contested"
     now = 31.0
     contested.attempt(*what)
     with pytest.raises(WriteRejected):

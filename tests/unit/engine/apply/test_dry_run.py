@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from canarium.engine.apply.dry_run import refusal
+from canarium.engine.apply.dry_run import rejection_of
 from canarium.kube.errors import ApiError
 
 NAME = 'Pod "m-rev-trial" is invalid: '
 
 
 def told(message: str, spec: dict[str, Any]) -> str:
-    found = refusal(ApiError(422, "Invalid", message), spec)
+    found = rejection_of(ApiError(422, "Invalid", message), spec)
     assert found is not None
     return found.message
 

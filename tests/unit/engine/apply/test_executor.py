@@ -87,9 +87,9 @@ async def routed(api: Taken) -> None:
 async def test_foreign_name_is_a_conflict_even_if_it_cannot_be_read(
     found: Any,
 ) -> None:
-    with pytest.raises(WriteRejected) as refused:
+    with pytest.raises(WriteRejected) as rejected:
         await routed(Taken(found))
-    assert refused.value.rejection.conflict
+    assert rejected.value.rejection.conflict
 
 
 @rule("R23", "R24")
@@ -155,10 +155,10 @@ async def test_taken_name_of_the_service_is_found_before_anything_is_created() -
     )
     executor = Executor(Taken(service("theirs")), store, Rejections(float))  # type: ignore[arg-type]
     stored = new_record({"model": {"version": "1"}}, [])
-    with pytest.raises(WriteRejected, match="adopt") as refused:
+    with pytest.raises(WriteRejected, match="adopt") as rejected:
         await executor.carry_out(PARENT, p.StoreRevision(stored))
-    assert refused.value.rejection.conflict
-    assert refused.value.rejection.what == "Service m"
+    assert rejected.value.rejection.conflict
+    assert rejected.value.rejection.what == "Service m"
 
 
 class Accepting:

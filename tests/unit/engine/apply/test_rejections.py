@@ -1,4 +1,4 @@
-"""When a write that was refused is tried again."""
+"""When a write that was rejected is tried again."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class Clock:
 
 @pytest.mark.rule("R8", "R29")
 def test_rejected_write_that_moves_traffic_is_retried_at_once() -> None:
-    # E2: a spec's route was refused for long when the candidate failed.
+    # E2: a spec's route was rejected for long when the candidate failed.
     clock = Clock()
-    refusals = Rejections(clock)
+    rejections = Rejections(clock)
     for _ in range(8):
-        refusals.note(KEY, WISH, ROUTE)
+        rejections.note(KEY, WISH, ROUTE)
     clock.now += 1
-    assert refusals.of(KEY, WISH) == (ROUTE,)
-    refusals.press(KEY, True)
-    assert refusals.of(KEY, WISH) == ()
-    assert refusals.outdated(KEY)
+    assert rejections.of(KEY, WISH) == (ROUTE,)
+    rejections.press(KEY, True)
+    assert rejections.of(KEY, WISH) == ()
+    assert rejections.outdated(KEY)
 
-    refusals.note(KEY, WISH, ROUTE)
-    refusals.press(KEY, True)
-    assert refusals.of(KEY, WISH) == (ROUTE,)
-    assert not refusals.outdated(KEY)
-    wait = refusals.next_try(KEY)
+    rejections.note(KEY, WISH, ROUTE)
+    rejections.press(KEY, True)
+    assert rejections.of(KEY, WISH) == (ROUTE,)
+    assert not rejections.outdated(KEY)
+    wait = rejections.next_try(KEY)
     assert wait is not None
     assert wait <= URGENT < PATIENT

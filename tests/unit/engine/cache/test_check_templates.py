@@ -123,7 +123,7 @@ async def test_kind_that_cannot_be_listed_is_not_taken_for_a_missing_template(
     for one in (model("uses", {"name": "slo", "kind": kind}), model("other")):
         store.parents.observe(one)
     woken.clear()
-    api: Any = Refusing(status)
+    api: Any = Rejecting(status)
     informers = Informers(api, {}, check_templates=store.check_templates)
     informers.start("ns")
     await informers.synced()
@@ -143,11 +143,11 @@ async def test_kind_that_cannot_be_listed_is_not_taken_for_a_missing_template(
     assert len(woken) == 2
 
 
-class Refusing:
+class Rejecting:
     """An API server that answers each list with the same status."""
 
     def __init__(self, status: int) -> None:
-        self._error = ApiError(status, "", "refused")
+        self._error = ApiError(status, "", "rejected")
 
     async def list(self, *_: object, **__: object) -> None:
         raise self._error

@@ -57,7 +57,7 @@ def test_candidate_does_not_fail_while_its_pods_are_rejected(scenario: Scenario)
     scenario.apply(900.0, version="v2")
     status = scenario.world.status()
     assert "the API server rejects scaling to 3 replicas: Deployment/m-" in status["message"]
-    assert status["waitingFor"]["reason"] == "WriteRefused"
+    assert status["waitingFor"]["reason"] == "WriteRejected"
     assert status["phase"] == "Progressing", "the progress deadline counts waiting for pods only"
     scenario.operator.faults.forbidden.clear()
     scenario.operator.advance(120.0)
@@ -96,17 +96,17 @@ def test_rejected_promotion_is_not_reported_as_done(scenario: Scenario) -> None:
     scenario.operator.advance(120.0)
     status = scenario.world.status()
     assert (status["phase"], status["version"]) == ("Progressing", "v1")
-    assert status["message"].endswith("Refused: Service/m: a policy forbids it")
-    assert status["waitingFor"]["reason"] == "WriteRefused"
+    assert status["message"].endswith("Rejected: Service/m: a policy forbids it")
+    assert status["waitingFor"]["reason"] == "WriteRejected"
     assert [o["version"] for o in status["history"]] == ["v1"]
-    refused = [*before, "Service/m: Forbidden: a policy forbids it"]
-    assert announced(scenario) == refused, "one Event, however often it is tried"
+    rejected = [*before, "Service/m: Forbidden: a policy forbids it"]
+    assert announced(scenario) == rejected, "one Event, however often it is tried"
     scenario.operator.faults.forbidden.clear()
     scenario.operator.advance(2.0)
-    assert "refusals" not in scenario.world.status()
+    assert "rejectedWrites" not in scenario.world.status()
     scenario.operator.advance(30.0)
     assert scenario.world.status()["version"] == "v2"
-    weight, promoted = announced(scenario)[len(refused) :]
+    weight, promoted = announced(scenario)[len(rejected) :]
     assert "has weight 50 (step 2/3)" in weight
     assert promoted == f"Version v2 ({candidate}) was promoted"
 
@@ -125,8 +125,8 @@ def test_rejected_undo_is_not_reported_as_done_and_not_forgotten(scenario: Scena
     assert "Service/m: a policy forbids it" in status["message"]
     assert status["waitingFor"]["reason"] == "UndoBlocked"
     assert "failure" not in status
-    refused, blocked = announced(scenario)[len(before) :]
-    assert refused == "Service/m: Forbidden: a policy forbids it"
+    rejected, blocked = announced(scenario)[len(before) :]
+    assert rejected == "Service/m: Forbidden: a policy forbids it"
     assert "keeps its traffic because the API server rejects the undo" in blocked
     scenario.operator.faults.forbidden.clear()
     scenario.operator.advance(2.0)
@@ -142,8 +142,8 @@ def test_first_version_whose_traffic_is_rejected_is_not_late(scenario: Scenario)
     scenario.apply(300.0)
     status = scenario.world.status()
     assert status["phase"] == "Starting"
-    assert status["waitingFor"]["reason"] == "WriteRefused"
-    assert "Refused: Service/m: a policy forbids it" in status["message"]
+    assert status["waitingFor"]["reason"] == "WriteRejected"
+    assert "Rejected: Service/m: a policy forbids it" in status["message"]
     scenario.operator.faults.forbidden.clear()
     scenario.operator.advance(3.0)
     assert scenario.world.status()["phase"] == "Ready"

@@ -9,7 +9,7 @@ the edge, and nowhere else: everything beyond compares the enum (R30).
 
 from __future__ import annotations
 
-from canarium.api.reasons import RefusalReason
+from canarium.api.reasons import RejectionReason
 from canarium.kube.errors import ApiError
 
 _NO_WEBHOOK = "failed calling webhook"
@@ -20,19 +20,19 @@ _DENIED = ("denied request", "denied the request")
 _NO_DRY_RUN = "does not support dry run"
 
 
-def refusal_reason(error: ApiError) -> RefusalReason | None:
+def rejection_reason(error: ApiError) -> RejectionReason | None:
     """Returns who rejects a request; None when the same request may succeed later."""
     if error.status == 500 and _NO_WEBHOOK in error.message:
-        return RefusalReason.WEBHOOK_FAILED
+        return RejectionReason.WEBHOOK_FAILED
     if error.status == 500 and _UNTYPED in error.message:
-        return RefusalReason.INVALID
+        return RejectionReason.INVALID
     if not error.rejected:
         return None
     if _QUOTA in error.message:
-        return RefusalReason.QUOTA_EXCEEDED
+        return RejectionReason.QUOTA_EXCEEDED
     if any(words in error.message for words in _DENIED):
-        return RefusalReason.ADMISSION_DENIED
-    return RefusalReason.FORBIDDEN if error.status == 403 else RefusalReason.INVALID
+        return RejectionReason.ADMISSION_DENIED
+    return RejectionReason.FORBIDDEN if error.status == 403 else RejectionReason.INVALID
 
 
 def lacks_dry_run(error: ApiError) -> bool:

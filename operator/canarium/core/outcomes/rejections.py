@@ -1,7 +1,7 @@
 """Writes that the API server rejects: by quota, policy, webhook, missing RBAC or validation.
 
-A rejection is a fact like any other: it is reported in `status.refusals`, in the condition
-`WritesRefused` and by an Event, in every phase, with the text of the API server or webhook, until
+A rejection is a fact like any other: it is reported in `status.rejectedWrites`, in the condition
+`WritesRejected` and by an Event, in every phase, with the text of the API server or webhook, until
 the next successful write of that object. Decisions depend on object and reason, never on that text
 (R30).
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import takewhile
 
-from canarium.api.reasons import EventReason, RefusalReason
-from canarium.api.status import RefusedWrite, Status
+from canarium.api.reasons import EventReason, RejectionReason
+from canarium.api.status import RejectedWrite, Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Action, Event, SelectColor, SetRouteWeights
 from canarium.core.facts.observed import Rejection
@@ -28,41 +28,41 @@ _QUOTED = 1024
 
 def blocked(ctx: RolloutContext) -> Rejection | None:
     """Returns the rejection of the write that moves traffic; None if it was not rejected."""
-    return ctx.observed.refused(f"Service {ctx.name}", f"{ctx.route_kind} {ctx.name}")
+    return ctx.observed.rejected(f"Service {ctx.name}", f"{ctx.route_kind} {ctx.name}")
 
 
 def reason_of(rejection: Rejection) -> str:
-    return RefusalReason.NAME_CONFLICT.value if rejection.conflict else rejection.reason
+    return RejectionReason.NAME_CONFLICT.value if rejection.conflict else rejection.reason
 
 
 def quoted(rejection: Rejection) -> str:
-    """Returns a refusal for a message: the object, and the text of who rejected it."""
+    """Returns a rejection for a message: the object, and the text of who rejected it."""
     text = rejection.message[:_QUOTED]
     if rejection.what == TRIAL_POD:
         return f"the API server rejects pods created from this spec: {text}"
     return f"{object_name(rejection.what)}: {text}" if rejection.what else text
 
 
-def until_refused(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[Action, ...]:
+def until_rejected(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[Action, ...]:
     """Returns `actions` up to the first one whose object is rejected now.
 
     The actions after it would move the traffic of some callers without that of the others. The
     rejected one is repeated when it is due.
     """
-    return tuple(takewhile(lambda action: not _is_refused(ctx, action), actions))
+    return tuple(takewhile(lambda action: not _is_rejected(ctx, action), actions))
 
 
-def _is_refused(ctx: RolloutContext, action: Action) -> bool:
+def _is_rejected(ctx: RolloutContext, action: Action) -> bool:
     kind = "Service" if isinstance(action, SelectColor) else None
     kind = str(action.kind) if isinstance(action, SetRouteWeights) else kind
-    return kind is not None and ctx.observed.refused(f"{kind} {ctx.name}") is not None
+    return kind is not None and ctx.observed.rejected(f"{kind} {ctx.name}") is not None
 
 
-def refused_writes(ctx: RolloutContext) -> tuple[RefusedWrite, ...] | None:
+def rejected_writes(ctx: RolloutContext) -> tuple[RejectedWrite, ...] | None:
     """Returns the rejections for the status; a start time is kept while object and reason are."""
-    since = {(old.object, old.reason): old.start_time for old in ctx.status.refusals or ()}
+    since = {(old.object, old.reason): old.start_time for old in ctx.status.rejected_writes or ()}
     writes = tuple(
-        RefusedWrite(
+        RejectedWrite(
             object=r.what or "ControllerRevision",
             reason=reason_of(r),
             message=r.message[:_QUOTED],
@@ -73,15 +73,15 @@ def refused_writes(ctx: RolloutContext) -> tuple[RefusedWrite, ...] | None:
     return writes or None
 
 
-def refusal_events(before: Status, after: Status) -> tuple[Event, ...]:
+def rejection_events(before: Status, after: Status) -> tuple[Event, ...]:
     """Returns an Event for each object whose write is newly rejected, or for another reason."""
-    reported_before = {(old.object, old.reason) for old in before.refusals or ()}
+    reported_before = {(old.object, old.reason) for old in before.rejected_writes or ()}
     return tuple(
         Event(
             "Warning",
-            EventReason.WRITE_REFUSED,
+            EventReason.WRITE_REJECTED,
             f"{object_name(new.object)}: {new.reason}: {new.message}",
         )
-        for new in after.refusals or ()
+        for new in after.rejected_writes or ()
         if (new.object, new.reason) not in reported_before
     )
