@@ -245,17 +245,21 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def control_plane(folder: Path, *apiserver: str) -> Iterator[ControlPlane]:
+def control_plane(folder: Path, *apiserver: str, features: str = "") -> Iterator[ControlPlane]:
     """A control plane of played nodes with our kinds, whose data are in `folder`; `apiserver` are
-    more flags of that part."""
+    more flags of that part, and `features` are feature gates such as `A=true,B=false`."""
+    gates = (f"--feature-gates={features}",) if features else ()
     manager = (
+        *gates,
         # An autoscaler looks every second, not every fifteen.
         "--horizontal-pod-autoscaler-sync-period=1s",
         # Nothing sends heartbeats for a simulated node: after a minute this controller would mark
         # its new pods unready. Lost nodes are simulated, too.
         "--controllers=-node-lifecycle-controller",
     )
-    plane = ControlPlane(folder, extra={"controller-manager": manager, "apiserver": apiserver})
+    plane = ControlPlane(
+        folder, extra={"controller-manager": manager, "apiserver": (*apiserver, *gates)}
+    )
     try:
         plane.up()
         plane.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))

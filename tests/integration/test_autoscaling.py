@@ -207,3 +207,21 @@ async def test_autoscaler_of_ours_without_labels_is_found_by_its_scaling_and_del
             assert asyncio.get_running_loop().time() < end, "it still scales the version"
             await asyncio.sleep(0.2)
         await replicas(cluster, 2)
+
+
+@rule("R21", "R29")
+async def test_cluster_that_does_not_scale_to_zero_is_reported_in_its_own_words(
+    cluster: Cluster,
+) -> None:
+    """Kubernetes 1.36 refuses it without a feature gate; version and pods stay as they are."""
+    metric = {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "1"}}
+    external = [{"type": "External", "external": metric}]
+    cluster.apply("1", scaling={"minReplicas": 0, "maxReplicas": 2, "metrics": external})
+    status = await cluster.until(
+        lambda s: s.get("phase") == "Ready" and "rejects" in s.get("message", "")
+    )
+    assert "HorizontalPodAutoscaler/fraud-" in status["message"]
+    assert "spec.minReplicas: Invalid value: 0" in status["message"]
+    assert status["stable"]["readyReplicas"] == 1
+    cluster.apply("1", scaling={"minReplicas": 1, "maxReplicas": 2, "metrics": external})
+    await cluster.until(lambda s: "rejects" not in s.get("message", ""))

@@ -135,6 +135,19 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
             ["spec.scaling.replicas", "exclude each other"],
         ),
         (("scaling",), {"minReplicas": 2}, ["spec.scaling.minReplicas", "needs maxReplicas"]),
+        *(
+            (
+                ("scaling",),
+                {"minReplicas": 0, "maxReplicas": 2, **metrics},
+                ["spec.scaling.minReplicas", "requires a metric of type Object or External"],
+            )
+            for metrics in (
+                {},
+                {"metrics": []},
+                {"metrics": [{"type": "Resource", "resource": {"name": "cpu"}}]},
+                {"metrics": [{"external": {}}]},
+            )
+        ),
         (("rollout", "strategy"), "BlueGreen", ["spec.rollout.steps", "strategy Canary"]),
         (("rollout", "strategy"), "Rolling", ["spec.rollout.strategy", '"Canary"']),
         (

@@ -37,8 +37,11 @@ def check(resource: Resource, before: Object | None, after: Object) -> None:
             raise _invalid(str(error)) from error
     if resource is resources.AUTOSCALERS:
         low, high = after["spec"].get("minReplicas", 1), after["spec"]["maxReplicas"]
-        if not 1 <= low <= high:
+        if not 0 <= low <= high:
             raise _invalid(f"spec.maxReplicas: {high} must not be under minReplicas {low}")
+        metrics = after["spec"].get("metrics") or ()
+        if low == 0 and all(m.get("type") not in ("Object", "External") for m in metrics):
+            raise _invalid("spec.metrics: must specify at least one Object or External metric")
 
 
 def default(resource: Resource, body: Object) -> None:

@@ -40,7 +40,7 @@ class Adversary(ManualEdits):
         steps=st.sampled_from(sorted(specs.STEPS)),
         underway=st.sampled_from((None, 5.0, 14.0, 45.0)),
         lag=st.sampled_from((0.0, 0.0, 3.0)),
-        load=st.sampled_from((2, 3, 5)),
+        load=st.sampled_from((0, 2, 3, 5)),
     )
     def begin(
         self,
@@ -92,7 +92,7 @@ class Adversary(ManualEdits):
             self.checks.quarantined.discard(revision)
         self.let(after)
 
-    @rule(load=st.integers(1, 7), after=SHORT)
+    @rule(load=st.integers(0, 7), after=SHORT)
     def load_changes(self, load: int, after: float) -> None:
         self.world.autoscalers.load = load
         self.world.nudge()

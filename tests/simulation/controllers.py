@@ -129,7 +129,11 @@ class Endpoints:
 
 @dataclass
 class Autoscalers:
-    """HPA → replicas of its target: `load` pods, within its bounds."""
+    """HPA → replicas of its target: `load` pods, within its bounds.
+
+    It scales up from zero what it has scaled to zero itself. What another client scaled to zero
+    stays there, and the condition `ScalingActive` reports that (Kubernetes 1.36).
+    """
 
     server: Server
     load: int = 2
@@ -139,12 +143,36 @@ class Autoscalers:
             spec = autoscaler["spec"]
             key = (autoscaler["metadata"]["namespace"], spec["scaleTargetRef"]["name"])
             target = self.server.find(resources.DEPLOYMENTS, key)
-            if target is None or target["spec"]["replicas"] == 0:
-                continue  # Zero switches autoscaling off.
+            if target is None:
+                continue
+            live = target["spec"]["replicas"]
+            asleep = _holds(autoscaler, "ScaledToZero")
+            external = any(m.get("type") == "External" for m in spec.get("metrics") or ())
+            if live == 0 and not (asleep and (spec["minReplicas"] or external)):
+                self._report(autoscaler, active=False, asleep=asleep)
+                continue
             wanted = max(spec["minReplicas"], min(self.load, spec["maxReplicas"]))
-            if target["spec"]["replicas"] != wanted:
+            if live != wanted:
                 self.server.scale(key, wanted)
+                asleep = wanted == 0
+            self._report(autoscaler, active=True, asleep=asleep)
         return math.inf
+
+    def _report(self, autoscaler: Object, *, active: bool, asleep: bool) -> None:
+        """Writes the conditions, as a separate write that follows the one of the replicas."""
+        why = "ValidMetricFound" if active else "ScalingDisabled"
+        conditions = [
+            {"type": "ScalingActive", "status": str(active), "reason": why},
+            {"type": "ScaledToZero", "status": str(asleep), "reason": "ScaledToZero"},
+        ]
+        if (autoscaler.get("status") or {}).get("conditions") != conditions:
+            body = {**autoscaler, "status": {"conditions": conditions}}
+            self.server.put_status(resources.AUTOSCALERS, _key(autoscaler), body)
+
+
+def _holds(obj: Object, kind: str) -> bool:
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    return any(c["type"] == kind and c["status"] == "True" for c in conditions)
 
 
 @dataclass

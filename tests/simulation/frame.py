@@ -83,6 +83,8 @@ class Frame(RuleBasedStateMachine):
         self.wanted |= {"steps": "two", "paused": False}
         if self.wanted["scaling"] == "zero":
             self.wanted["scaling"] = "three"
+        # An autoscaler that may scale to zero has a reason to scale up.
+        self.world.autoscalers.load = max(1, self.world.autoscalers.load)
         self.world.apply(specs.spec(**self.wanted))
         self.operator.start()
         self.world.nudge()

@@ -26,7 +26,7 @@ from simulation.fields import Object
 from simulation.kubelet import is_ready
 from simulation.pause_invariants import PauseInvariant
 from simulation.readiness_log import ReadinessLog
-from simulation.server import OPERATOR, Write, controller
+from simulation.server import KUBERNETES, OPERATOR, Write, controller
 from simulation.status_checks import false_claims, missing_evidence
 from simulation.summary import EXPLORED
 from simulation.world import KEY, World, revision_of
@@ -89,6 +89,7 @@ class Invariants:
             self._colors()
         self.gates.see(write)
         if write.actor != OPERATOR:
+            self._autoscaled(write)
             return
         self.writes += 1
         check = {
@@ -149,6 +150,9 @@ class Invariants:
         if not candidate:
             return
         same = candidate == (before.get("candidate") or {}).get("revision")
+        if self.sleeps() and self._strategy() != "Recreate" and not self.staleness:
+            if weight > old and same:
+                self.broken("R5", f"weight {weight} while the model is scaled to zero")
         # What was lost of a status is written again from the traffic record: that raises nothing.
         lost = not (before.get("candidate") and before.get("progress"))
         known = self._claimed.get(candidate, 0) if lost else old if same else 0
@@ -246,6 +250,8 @@ class Invariants:
         """R5: no revision gets fewer pods than asked for or than its weight needs. A candidate's
         share never rises since stable gets smaller."""
         settings = self._settings()
+        if replicas == 0 and revision != self.stable() and self.sleeps():
+            return  # The candidate of a model that its autoscaler has scaled to zero.
         if replicas == 0 and (settings.replicas == 0 or self._strategy() == "Recreate"):
             if self._strategy() != "Recreate":
                 self._asleep(revision)
@@ -270,6 +276,30 @@ class Invariants:
         for other in self._named(service) - {stable}:
             if self.least({other}):
                 self.broken("R5", f"stable is scaled to zero while {other} answers")
+
+    def _autoscaled(self, write: Write) -> None:
+        """R5: stable is not scaled to zero by its autoscaler while a candidate has traffic, which
+        would give it everything."""
+        if write.actor != KUBERNETES or write.resource is not resources.DEPLOYMENTS:
+            return
+        if not write.before or not write.after or write.after["spec"]["replicas"]:
+            return
+        revision = revision_of(write.before)
+        if write.before["spec"]["replicas"] and revision == self.stable() and not self.staleness:
+            EXPLORED["models scaled to zero by an autoscaler"] += 1
+            if not self.edited_by_hand:
+                self._asleep(revision)
+
+    def sleeps(self) -> bool:
+        """Whether the autoscaler of stable has scaled the model to zero."""
+        stable = self.stable()
+        if not stable or self.world.server.find(resources.MODELS, KEY) is None:
+            return False
+        settings = self._settings()
+        if settings.replicas is not None or settings.min_replicas:
+            return False
+        found = self.world.server.find(resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{stable}"))
+        return bool(found and not found["spec"]["replicas"])
 
     def _shared(self, stable: str, replicas: int) -> None:
         """The candidate's share beside that many pods of stable (router Service; I3)."""

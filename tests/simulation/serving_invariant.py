@@ -73,6 +73,7 @@ class ServingInvariant:
             or self.world.gateways.answer != TAKES
             or self.world.gateways.lag > WITHIN / 2
             or scaling.get("replicas") == 0
+            or self.checks.sleeps()
         )
         if excused:
             return set()

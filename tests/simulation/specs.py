@@ -18,13 +18,16 @@ STEPS: dict[str, list[dict[str, Any]]] = {
     "many": [{"weight": weight, "pause": "2s"} for weight in (5, 10, 10, 40, 80)],
 }
 
-SCALINGS: dict[str, dict[str, int]] = {
+QUEUE = {"type": "External", "external": {"metric": {"name": "queue_length"}}}
+
+SCALINGS: dict[str, dict[str, Any]] = {
     "zero": {"replicas": 0},
     "one": {"replicas": 1},
     "three": {"replicas": 3},
     "five": {"replicas": 5},
     "auto": {"minReplicas": 1, "maxReplicas": 4},
     "wide": {"minReplicas": 2, "maxReplicas": 6},
+    "elastic": {"minReplicas": 0, "maxReplicas": 4, "metrics": [QUEUE]},
 }
 
 ROUTERS = ("Service", "Gateway")

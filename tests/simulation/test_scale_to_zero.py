@@ -89,3 +89,88 @@ def test_bake_continues_after_scale_to_zero(scenario: Scenario, router: str) -> 
     assert scenario.world.status()["phase"] == "Baking"
     scenario.operator.advance(60.0)
     assert scenario.world.status()["phase"] == "Ready"
+
+
+def load(scenario: Scenario, pods: int, seconds: float) -> None:
+    scenario.world.autoscalers.load = pods
+    scenario.world.nudge()
+    scenario.operator.advance(seconds)
+
+
+@rule("R3", "R4", "R5")
+@pytest.mark.parametrize("router", specs.ROUTERS)
+@pytest.mark.parametrize("strategy", specs.STRATEGIES)
+def test_autoscaler_scales_the_model_to_zero_and_a_new_version_waits_for_load(
+    scenario: Scenario, router: str, strategy: str
+) -> None:
+    settings = {"router": router, "strategy": strategy, "scaling": "elastic", "steps": "manual"}
+    scenario.world.autoscalers.load = 0
+    scenario.apply(12.0, **settings)
+    assert scenario.world.status()["phase"] == "Ready", "the first version passed its gate"
+    assert not scenario.world.pods()
+    stable = scenario.part("stable")
+    scenario.apply(60.0, version="v2", **settings)
+    assert scenario.world.status()["waitingFor"]["reason"] == "ScaledToZero"
+    assert not scenario.world.pods()
+    assert scenario.floors() == {stable: 0}
+    scenario.world.kubelet.tempers[specs.image("v1")] = Temper(boot=8.0)
+    load(scenario, 3, 0.0)
+    if strategy == "Canary":
+        while scenario.world.ready(stable) < 3:
+            scenario.operator.advance(0.5)
+            assert set(scenario.world.selected_ready()) <= {stable}
+        scenario.operator.advance(10.0)
+        assert scenario.world.status()["weight"] == 20
+        assert scenario.floors() == {stable: 3}, "a rollout keeps the pods that it started with"
+        load(scenario, 0, 60.0)
+        assert scenario.world.ready(stable) == 3
+        scenario.world.command("promote-full", f"{scenario.part('candidate')}/on")
+    scenario.operator.advance(120.0)
+    assert scenario.world.status()["version"] == "v2"
+    assert scenario.world.status()["phase"] == "Ready"
+    load(scenario, 0, 10.0)
+    assert not scenario.world.pods()
+
+
+# An autoscaler of Kubernetes 1.36 and later scales up only what it has scaled to zero itself.
+@rule("R23", "R29")
+@pytest.mark.parametrize("change", ["scaled by hand", "autoscaler deleted", "was of fixed size"])
+def test_model_that_its_autoscaler_would_leave_at_zero_is_scaled_up(
+    scenario: Scenario, change: str
+) -> None:
+    scenario.world.autoscalers.load = 2
+    scenario.apply(12.0, scaling="zero" if change == "was of fixed size" else "three")
+    scenario.apply(12.0, scaling="elastic")
+    stable = scenario.part("stable")
+    if change == "scaled by hand":
+        scenario.world.server.scale((KEY[0], f"{KEY[1]}-{stable}"), 0, PERSON)
+    elif change == "autoscaler deleted":
+        load(scenario, 0, 10.0)
+        assert not scenario.world.pods()
+        scenario.world.server.delete(resources.AUTOSCALERS, (KEY[0], f"{KEY[1]}-{stable}"))
+        scenario.world.autoscalers.load = 2
+    scenario.world.nudge()
+    scenario.operator.advance(20.0)
+    assert scenario.world.ready(stable) == 2, scenario.world.status()
+    load(scenario, 0, 10.0)
+    assert not scenario.world.pods()
+    assert scenario.world.status()["phase"] == "Ready"
+
+
+@rule("R15", "R17")
+@pytest.mark.parametrize("router", specs.ROUTERS)
+def test_bake_does_not_end_while_the_model_is_scaled_to_zero(
+    scenario: Scenario, router: str
+) -> None:
+    settings = {"router": router, "strategy": "BlueGreen", "bake": "60s"}
+    scenario.apply(12.0, **settings)
+    scenario.apply(8.0, version="v2", **settings)
+    assert scenario.world.status()["phase"] == "Baking"
+    scale(scenario, 0, 300.0, version="v2", **settings)
+    status = scenario.world.status()
+    assert (status["phase"], status["waitingFor"]["reason"]) == ("Baking", "ScaledToZero")
+    assert "The bake is on hold until the model is scaled up, with 5" in status["message"]
+    scale(scenario, 3, 30.0, version="v2", **settings)
+    assert scenario.world.status()["phase"] == "Baking"
+    scenario.operator.advance(40.0)
+    assert scenario.world.status()["phase"] == "Ready"

@@ -21,6 +21,23 @@ RewritePrefix = Annotated[str, Field(max_length=1024, pattern=r"^/[^\s?#%]*$")]
 OpenObject = Annotated[
     dict[str, Any], Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
 ]
+#: A metric as in autoscaling/v2. Its type is declared, so that a CEL rule can read it.
+ScalingMetric = Annotated[
+    dict[str, Any],
+    Field(
+        json_schema_extra={
+            "x-kubernetes-preserve-unknown-fields": True,
+            "properties": {
+                "type": {
+                    "type": "string",
+                    "maxLength": 64,
+                    "description": "Type of the metric: Resource, ContainerResource, Pods, Object "
+                    "or External.",
+                }
+            },
+        }
+    ),
+]
 #: For lists of named objects: field managers then share them by name.
 NAMED: dict[str, Any] = {
     "x-kubernetes-list-type": "map",

@@ -132,6 +132,13 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "fieldPath": ".minReplicas",
         },
         {
+            "rule": "!has(self.minReplicas) || self.minReplicas > 0 || (has(self.metrics) && "
+            "self.metrics.exists(m, has(m.type) && m.type in ['Object', 'External']))",
+            "message": "minReplicas 0 requires a metric of type Object or External in metrics: "
+            "without pods, the others have no value that could scale the model up again",
+            "fieldPath": ".minReplicas",
+        },
+        {
             "rule": "has(self.maxReplicas) || (!has(self.metrics) && !has(self.behavior))",
             "message": "metrics and behavior need maxReplicas",
             "fieldPath": ".maxReplicas",

@@ -33,7 +33,8 @@ def effective_scaling(scaling: Mapping[str, Any] | None) -> EffectiveScaling:
         fixed = 1 if scaling.get("replicas") is None else scaling["replicas"]
         low = high = fixed
     else:
-        fixed, low, high = None, scaling.get("minReplicas") or MIN_REPLICAS, scaling["maxReplicas"]
+        low = scaling.get("minReplicas")
+        fixed, low, high = None, MIN_REPLICAS if low is None else low, scaling["maxReplicas"]
     return EffectiveScaling(
         replicas=fixed,
         min_replicas=low,

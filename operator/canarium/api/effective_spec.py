@@ -78,8 +78,12 @@ class EffectiveSpec:
 
     @property
     def base(self) -> int:
-        """How many replicas a revision starts with when nothing runs yet."""
-        return self.min_replicas if self.replicas is None else self.replicas
+        """How many replicas a revision starts with when nothing runs yet.
+
+        A first version needs a pod to pass its gate (R4), also if an autoscaler may scale it to
+        zero afterwards.
+        """
+        return max(1, self.min_replicas) if self.replicas is None else self.replicas
 
 
 def effective_spec(spec: Spec, startup_budget: float | None = None) -> EffectiveSpec:

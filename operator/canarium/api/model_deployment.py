@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from canarium.api.analysis import Analysis
-from canarium.api.base import NAMED, Duration, OpenObject, Part, Replicas
+from canarium.api.base import NAMED, Duration, OpenObject, Part, Replicas, ScalingMetric
 from canarium.api.disruption_budget import DisruptionBudget
 from canarium.api.gates import Gate
 from canarium.api.gateway import GatewayRouting
@@ -206,13 +206,16 @@ class Scaling(Part):
         description="Fixed number of pods. Default: 1. `kubectl scale` sets it. Set it before "
         "pointing your own HorizontalPodAutoscaler at the model.",
     )
-    min_replicas: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
-        None, description="Lower bound of the autoscaler. Default: 1. Requires maxReplicas."
+    min_replicas: Replicas | None = Field(
+        None,
+        description="Lower bound of the autoscaler. Default: 1. Requires maxReplicas. 0 lets it "
+        "scale to zero; that requires a metric of type Object or External, and Kubernetes 1.37 or "
+        "the feature gate HPAScaleToZero.",
     )
     max_replicas: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None, description="Upper bound of the autoscaler. Creates a HorizontalPodAutoscaler."
     )
-    metrics: list[OpenObject] | None = Field(
+    metrics: list[ScalingMetric] | None = Field(
         None,
         max_length=16,
         description="Metrics as in autoscaling/v2. Default: 80 % of the CPU request.",

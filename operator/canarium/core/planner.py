@@ -187,6 +187,8 @@ def _requests(ctx: RolloutContext, result: PhaseResult, after: Status) -> Signal
 
 def _analysis(ctx: RolloutContext, after: Status) -> AnalysisRequest | None:
     judging, progress = ctx.settings.analysis, after.progress
+    if ctx.stable_replicas == 0:
+        return None  # Queries have values at zero pods, too, but these are not about a version.
     shadowed = progress and progress.step_start_time and gates.judges(ctx, 0)
     if judging and after.candidate and after.stable and progress and (progress.weight or shadowed):
         # Between two steps, the analysis of the last step continues.

@@ -151,7 +151,7 @@ def _autoscaler(autoscalers: Iterable[Raw], deployment: str) -> Autoscaler | Non
         ]
         return Autoscaler(
             name=text(part(raw, "metadata"), "name"),
-            minimum=number(spec, "minReplicas") or MIN_REPLICAS,
+            minimum=number(spec, "minReplicas") if "minReplicas" in spec else MIN_REPLICAS,
             maximum=number(spec, "maxReplicas"),
             desired=number(status, "desiredReplicas"),
             limited=text(failing[0], "message") if failing else "",

@@ -128,7 +128,8 @@ class HoldReason(Reason):
     )
     SCALED_TO_ZERO = (
         "ScaledToZero",
-        "The model is scaled to zero during a rollout or before its first version was promoted.",
+        "The model is scaled to zero during a rollout or a bake, or before its first version was "
+        "promoted. No version is judged without pods.",
         "Continues when the model is scaled up.",
         NOTHING,
     )

@@ -35,6 +35,8 @@ def scaling(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
     recreating = ctx.strategy == "Recreate" and (
         result.candidate is not None or (failed and ctx.target != ctx.stable and bool(remains))
     )
+    # The candidate waits until the autoscaler has scaled the model up again.
+    recreating = recreating and not (ctx.settings.autoscaled and ctx.stable_replicas == 0)
     if recreating:
         deletes = [DeleteAutoscaler(ctx.stable or "", autoscaler.uid)] if autoscaler else []
         if deployment is None:
@@ -63,8 +65,13 @@ def scaling(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
         if shared
         else ctx.settings.min_replicas
     )
+    if shared and autoscaler and ctx.stable_replicas == 0:
+        # The autoscaler scaled to zero at the moment in which it got its floor, and follows it.
+        low = min(autoscaler.low, ctx.settings.max_replicas)
     high = max(low, ctx.settings.max_replicas)
-    wake: list[Action] = [Scale(ctx.stable or "", low)] if deployment.replicas == 0 else []
+    wake: list[Action] = []
+    if deployment.replicas == 0 and ctx.stable_replicas:
+        wake.append(Scale(ctx.stable or "", max(low, ctx.stable_replicas)))
     if autoscaler is None or (autoscaler.low, autoscaler.high) != (low, high):
         wake.append(SetAutoscaler(ctx.stable or "", low, high))
     return [*wake, *_rescaled(ctx, result, low, high)]
@@ -90,7 +97,9 @@ def _rescaled(ctx: RolloutContext, result: PhaseResult, low: int, high: int) -> 
     previous = ctx.observed.deployment(result.previous)
     if previous is None or previous.terminating or ctx.observed.autoscaler(previous.revision):
         return _labeled_again(ctx, result, low, high)
-    return [SetAutoscaler(previous.revision, low, high)]
+    # Scaled to zero with a model of fixed size, it would stay there.
+    wake = [Scale(previous.revision, low)] if previous.replicas == 0 and low else []
+    return [*wake, SetAutoscaler(previous.revision, low, high)]
 
 
 def _labeled_again(ctx: RolloutContext, result: PhaseResult, low: int, high: int) -> list[Action]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from canarium.api.reasons import HoldReason
 from canarium.api.states import PauseSource
 from canarium.api.status import Pause
 from canarium.core.context.colors import Colors
@@ -28,7 +29,18 @@ class Clocks(Colors):
         deployment = self.observed.deployment(self.stable)
         # A Deployment that lost its labels is not observed: count its pods instead.
         live = deployment.replicas if deployment else len(self.observed.pods_of(self.stable))
-        return max(self.settings.min_replicas, min(live, self.settings.max_replicas))
+        low = self.settings.min_replicas or (0 if self._wakes_by_itself else 1)
+        return max(low, min(live, self.settings.max_replicas))
+
+    @property
+    def _wakes_by_itself(self) -> bool:
+        """Whether stable's autoscaler would scale it up from zero.
+
+        Since Kubernetes 1.36, an autoscaler does so only if it scaled the Deployment to zero
+        itself. One that is new, or that another client's zero disabled, never does.
+        """
+        autoscaler = self.observed.autoscaler(self.stable)
+        return autoscaler is not None and not autoscaler.disabled
 
     @cached_property
     def stable_unavailable_since(self) -> float | None:
@@ -104,9 +116,22 @@ class Clocks(Colors):
         return max(0.0, self.now - parse(self.status.pause.start_time))
 
     @cached_property
+    def slept_for(self) -> float:
+        """Seconds of scale to zero that end in this decision, added to the clock of the bake.
+
+        A pause that begins meanwhile ends them, too: it counts by itself.
+        """
+        held = self.status.waiting_for
+        if held is None or held.awaited is not HoldReason.SCALED_TO_ZERO:
+            return 0.0
+        awake = self.stable_replicas > 0 or self.pause
+        return max(0.0, self.now - parse(held.start_time)) if awake else 0.0
+
+    @cached_property
     def bake_start(self) -> float:
-        """When the bake started (POSIX seconds), shifted by the time of pauses."""
+        """When the bake started (POSIX seconds), shifted by the time of pauses and of scale to
+        zero."""
         if not self.status_is_stale and self.status.bake_start_time:
-            return parse(self.status.bake_start_time) + self.paused_for
+            return parse(self.status.bake_start_time) + self.paused_for + self.slept_for
         promoted = self.traffic.record.promoted
         return min(promoted, self.now) if promoted is not None else self.now

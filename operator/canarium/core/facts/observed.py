@@ -85,6 +85,9 @@ class Autoscaler:
     high: int
     #: Why it cannot scale, from its conditions.
     fault: AutoscalerFault | None = None
+    #: Whether Kubernetes has disabled it because another client scaled the Deployment to zero. It
+    #: does not scale up then.
+    disabled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,8 @@ def condemned(ctx: RolloutContext) -> Cause | None:
     evidence = _evidence(ctx)
     if ctx.settings.analysis is None or evidence is None or evidence.failed is None:
         return None
+    if ctx.stable_replicas == 0:
+        return None  # No version is judged without pods.
     finding = evidence.failed
     error = finding.error
     reason = FailureReason.ANALYSIS_ERROR if error else FailureReason.ANALYSIS_FAILED

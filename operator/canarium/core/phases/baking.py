@@ -54,6 +54,10 @@ def baking(ctx: RolloutContext) -> PhaseResult:
     if ctx.pause:
         text = f"{warm} while the bake is paused by {ctx.pause_text}"
         return base.wait(HoldReason.PAUSED, has, text, resume_advice(ctx))
+    if ctx.stable_replicas == 0:
+        left = length(max(0.0, ctx.bake_start + ctx.settings.bake_time - _asleep_since(ctx)))
+        text = f"The bake is on hold until the model is scaled up, with {left} left"
+        return base.wait(HoldReason.SCALED_TO_ZERO, has, text)
     if judging and judging.during_bake and (why := gates.bake_frozen(ctx)) is not None:
         return base.wait(
             HoldReason.ANALYSIS_FAILED,
@@ -91,6 +95,10 @@ def _unjudged(ctx: RolloutContext) -> str:
     if missing is None or judging is None or not judging.during_bake:
         return ""
     return f"The bake is not judged by all checks, and ends without them: {missing[1]}"
+
+
+def _asleep_since(ctx: RolloutContext) -> float:
+    return min(ctx.now, ctx.waiting_since(HoldReason.SCALED_TO_ZERO))
 
 
 def _interrupted(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:

@@ -193,6 +193,7 @@ def autoscaler(raw: Raw) -> Child[Autoscaler]:
         low=spec.get("minReplicas", 1),
         high=spec["maxReplicas"],
         fault=_autoscaler_fault(raw.get("status", {})),
+        disabled=_is_disabled(raw.get("status", {})),
     )
     return child(raw, fact, compared(raw, spec))
 
@@ -211,6 +212,8 @@ def disruption_budget(raw: Raw) -> Child[DisruptionBudget]:
 
 #: Conditions of an autoscaler that are True while it works, the more important one first.
 _SCALES = ("AbleToScale", "ScalingActive")
+#: Reason of the condition `ScalingActive` of an autoscaler whose target another client scaled to 0.
+_DISABLED = "ScalingDisabled"
 
 
 def _autoscaler_fault(status: Raw) -> AutoscalerFault | None:
@@ -219,12 +222,19 @@ def _autoscaler_fault(status: Raw) -> AutoscalerFault | None:
     conditions = {c["type"]: c for c in status.get("conditions") or ()}
     for kind in _SCALES:
         condition = conditions.get(kind, {})
-        if condition.get("status") == "False" and condition.get("reason") != "ScalingDisabled":
+        if condition.get("status") == "False" and condition.get("reason") != _DISABLED:
             since = parse_optional_time(condition.get("lastTransitionTime")) or 0.0
             return AutoscalerFault(
                 condition.get("reason") or kind, quoted(condition.get("message", "")), since
             )
     return None
+
+
+def _is_disabled(status: Raw) -> bool:
+    return any(
+        (c.get("type"), c.get("status"), c.get("reason")) == ("ScalingActive", "False", _DISABLED)
+        for c in status.get("conditions") or ()
+    )
 
 
 def pin(raw: Raw) -> Child[tuple[str, str]]:

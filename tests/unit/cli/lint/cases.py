@@ -137,6 +137,8 @@ REFUSED = (
     Case(("spec", "scaling", "minReplicas"), 2, "spec.scaling.replicas", "cel"),
     Case(("spec", "scaling"), {"minReplicas": 3, "maxReplicas": 2},
          "spec.scaling.minReplicas", "cel"),
+    Case(("spec", "scaling"), {"minReplicas": 0, "maxReplicas": 2},
+         "spec.scaling.minReplicas", "cel"),
     Case(("spec", "traffic"), {"router": "Gateway"}, "spec.traffic.gateway", "cel"),
     Case(("spec", "rollout", "steps", 1, "weight"), 20, "spec.rollout.steps", "cel"),
     Case(("spec", "rollout", "steps", 0, "weight"), 0, "spec.rollout.steps", "cel"),

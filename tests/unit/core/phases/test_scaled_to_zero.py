@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from canarium.api.status import Status
+from canarium.core.evidence.verdict import Verdict
 from core.cluster import Cluster, gateway_spec, spec
+from core.health.gate_scenarios import CHECKS, seen
 
 rule = pytest.mark.rule
 BOTH = pytest.mark.parametrize("make", [spec, gateway_spec])
@@ -225,3 +228,113 @@ def test_first_version_scaled_to_zero_at_its_promotion_is_live() -> None:
     assert cluster.pods == []
     assert cluster.status.phase == "Ready"
     assert cluster.status.message.endswith("is live but scaled to zero")
+
+
+#: An analysis whose checks have values without pods, too.
+ANALYSIS = {"checks": CHECKS, "duringBake": True}
+
+
+@BOTH
+@rule("R17")
+def test_failed_check_does_not_judge_a_candidate_without_pods(make: Any) -> None:
+    judged = {**HALF, "analysis": ANALYSIS}
+    cluster = at_the_gate(make, 2, judged)
+    assert cluster.requests.analysis is not None
+    seen(cluster, Verdict.PASS)
+    request = cluster.requests.analysis
+    cluster.spec = asked(make, "2", 0, judged)
+    cluster.run(20)
+    assert cluster.requests.analysis is None, "nothing is measured"
+    cluster.requests = replace(cluster.requests, analysis=request)
+    seen(cluster, Verdict.FAIL)
+    assert cluster.status.failure is None
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "ScaledToZero"
+    cluster.spec = asked(make, "2", 2, judged)
+    cluster.evidence = None
+    cluster.run(20)
+    assert cluster.requests.analysis is not None
+    assert cluster.requests.analysis.since > request.since, "the step is judged afresh"
+    seen(cluster, Verdict.FAIL)
+    assert cluster.status.failure is not None
+
+
+@BOTH
+@rule("R15", "R17")
+def test_failed_check_does_not_undo_a_promotion_without_pods(make: Any) -> None:
+    long = {"steps": [], "bakeTime": "500s", "scaleDownDelay": "1s", "analysis": ANALYSIS}
+    cluster = Cluster(asked(make, "1", 2, long)).run(12)
+    cluster.spec = asked(make, "2", 2, long)
+    cluster.run(12)
+    request = cluster.requests.analysis
+    assert request is not None
+    cluster.spec = asked(make, "2", 0, long)
+    cluster.run(10)
+    assert cluster.requests.analysis is None
+    cluster.requests = replace(cluster.requests, analysis=request)
+    seen(cluster, Verdict.FAIL)
+    assert cluster.status.phase == "Baking"
+    assert cluster.status.version == "2"
+
+
+@rule("R15", "R16")
+@pytest.mark.parametrize("paused", [False, True])
+def test_time_at_zero_does_not_count_for_the_bake(paused: bool) -> None:
+    """Also when a pause begins while the model is at zero: no second counts twice."""
+    rollout = {"steps": [], "bakeTime": "100s", "scaleDownDelay": "1s"}
+    cluster = Cluster(asked(spec, "1", 2, rollout)).run(12)
+    cluster.spec = asked(spec, "2", 2, rollout)
+    cluster.run(12)
+    began = cluster.status.bake_start_time
+    cluster.spec = asked(spec, "2", 0, rollout)
+    cluster.run(400)
+    assert cluster.status.bake_start_time == began, "no write for a clock that is stopped"
+    if paused:
+        cluster.spec = {**cluster.spec, "paused": True}
+        cluster.run(400)
+        cluster.spec = {**asked(spec, "2", 0, rollout), "paused": False}
+        cluster.run(5)
+    assert cluster.status.phase == "Baking"
+    cluster.spec = asked(spec, "2", 2, rollout)
+    awake = 0
+    while cluster.status.phase != "Ready":
+        cluster.run(1)
+        awake += 1
+        assert awake < 200
+    assert 85 < awake < 101
+
+
+BY_QUEUE = {
+    "minReplicas": 0,
+    "maxReplicas": 4,
+    "metrics": [{"type": "External", "external": {"metric": {"name": "queue_length"}}}],
+}
+
+
+@rule("R3", "R4")
+def test_first_version_that_may_be_scaled_to_zero_starts_with_a_pod() -> None:
+    cluster = Cluster(spec("1", scaling=BY_QUEUE)).run(20)
+    assert cluster.serving() == {"1": 1}
+    assert [(a.low, a.high) for a in cluster.autoscalers.values()] == [(0, 4)]
+
+
+@BOTH
+@rule("R5", "R23")
+@pytest.mark.parametrize("disabled", [False, True])
+def test_model_at_zero_is_scaled_up_only_if_its_autoscaler_would_not(
+    make: Any, disabled: bool
+) -> None:
+    cluster = Cluster(make("1", scaling=BY_QUEUE)).run(20)
+    revision = cluster.revision("1")
+    cluster.deployments[revision] = replace(cluster.deployments[revision], replicas=0)
+    if disabled:
+        old = cluster.autoscalers[revision]
+        cluster.autoscalers[revision] = replace(old, disabled=True)
+    writes = cluster.writes
+    cluster.run(20)
+    assert cluster.deployments[revision].replicas == (1 if disabled else 0)
+    assert cluster.status.phase == "Ready"
+    if not disabled:
+        assert cluster.writes <= writes + 1, "only the status"
+        ready = next(c for c in cluster.status.conditions if c.type == "Ready")
+        assert (ready.status, ready.reason) == ("True", "ScaledToZero")
