@@ -148,6 +148,22 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
                 {"metrics": [{"external": {}}]},
             )
         ),
+        (
+            ("resources",),
+            {"claims": [{"name": "gpu"}]},
+            ["spec.resources.claims", "has to be in spec.pod.resourceClaims"],
+        ),
+        *(
+            (
+                ("pod",),
+                {"resourceClaims": [{"name": "gpu", **sources}]},
+                ["spec.pod.resourceClaims[0]", "set resourceClaimTemplateName"],
+            )
+            for sources in (
+                {},
+                {"resourceClaimName": "a", "resourceClaimTemplateName": "b"},
+            )
+        ),
         (("rollout", "strategy"), "BlueGreen", ["spec.rollout.steps", "strategy Canary"]),
         (("rollout", "strategy"), "Rolling", ["spec.rollout.strategy", '"Canary"']),
         (

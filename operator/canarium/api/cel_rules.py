@@ -33,6 +33,20 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "Service sends requests to every ready pod",
             "fieldPath": ".rollout.steps",
         },
+        {
+            "rule": "!has(self.resources) || !has(self.resources.claims) || "
+            "self.resources.claims.all(c, has(self.pod) && has(self.pod.resourceClaims) && "
+            "self.pod.resourceClaims.exists(p, p.name == c.name))",
+            "message": "a claim of the server has to be in spec.pod.resourceClaims, by its name",
+            "fieldPath": ".resources.claims",
+        },
+    ],
+    ("spec", "pod", "resourceClaims", "[]"): [
+        {
+            "rule": "has(self.resourceClaimName) != has(self.resourceClaimTemplateName)",
+            "message": "set resourceClaimTemplateName, for devices of each pod, or "
+            "resourceClaimName, for devices that all pods share",
+        },
     ],
     ("spec", "traffic"): [
         {

@@ -187,14 +187,31 @@ class Runtime(Server):
     )
 
 
+class UsedClaim(Part):
+    """A claim of `spec.pod.resourceClaims` that the server's container uses."""
+
+    name: str = Field(max_length=63, description="Name of the claim in spec.pod.resourceClaims.")
+    request: str | None = Field(
+        None,
+        max_length=63,
+        description="Name of a request in the claim. Default: all its requests.",
+    )
+
+
 class Resources(Part):
-    """Requests and limits of the server's container."""
+    """Requests, limits and claims of the server's container."""
 
     requests: OpenObject | None = Field(
         None, description="Resources that the scheduler reserves, such as {cpu: 500m, memory: 1Gi}."
     )
     limits: OpenObject | None = Field(
         None, description="Maximum resources of the server, such as {nvidia.com/gpu: 1}."
+    )
+    claims: list[UsedClaim] | None = Field(
+        None,
+        max_length=32,
+        description="Devices of dynamic resource allocation (DRA) that the server uses. Each claim "
+        "has to be in spec.pod.resourceClaims. Requires Kubernetes 1.34 or newer and a DRA driver.",
     )
 
 

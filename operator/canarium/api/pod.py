@@ -79,6 +79,25 @@ class PullSecret(Part):
     name: Name = Field(description="Name of the Secret.")
 
 
+class ResourceClaim(Part):
+    """A claim of dynamic resource allocation (DRA), of each pod or shared by all."""
+
+    name: str = Field(
+        max_length=63,
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        description="Name by which spec.resources.claims refers to the claim.",
+    )
+    resource_claim_template_name: Name | None = Field(
+        None,
+        description="Name of a ResourceClaimTemplate. Each pod gets its own devices.",
+    )
+    resource_claim_name: Name | None = Field(
+        None,
+        description="Name of a ResourceClaim. All pods share its devices, those of stable and "
+        "candidate included, so they run where the devices are.",
+    )
+
+
 class PodSettings(Part):
     """Scheduling, identity and volumes of the pods. A change creates a new revision."""
 
@@ -118,6 +137,13 @@ class PodSettings(Part):
         None,
         max_length=32,
         description="Additional volumes of the server.",
+        json_schema_extra=NAMED,
+    )
+    resource_claims: list[ResourceClaim] | None = Field(
+        None,
+        max_length=32,
+        description="Devices of dynamic resource allocation (DRA) that the pods claim. The server "
+        "uses those in spec.resources.claims.",
         json_schema_extra=NAMED,
     )
     run_as_user: int | None = Field(

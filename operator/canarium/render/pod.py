@@ -29,6 +29,7 @@ _AS_THEY_ARE = {
     "runtimeClassName": "runtimeClassName",
     "serviceAccountName": "serviceAccountName",
     "imagePullSecrets": "imagePullSecrets",
+    "resourceClaims": "resourceClaims",
     "terminationGracePeriodSeconds": "terminationGracePeriodSeconds",
 }
 #: Lists that Kubernetes merges by a key other than `name`.

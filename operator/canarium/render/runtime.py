@@ -58,7 +58,7 @@ def context(name: str, namespace: str, spec: Mapping[str, Any]) -> dict[str, Any
             "version": str(model.get("version") or registered_version(model.get("uri")) or ""),
         },
         "parameters": dict((spec.get("runtime") or {}).get("parameters") or {}),
-        "resources": {"gpus": _gpus(spec.get("resources") or {})},
+        "resources": {"gpus": _gpus(spec)},
     }
 
 
@@ -69,8 +69,16 @@ def model_path(uri: str | None) -> str:
     return MOUNT
 
 
-def _gpus(resources: Mapping[str, Any]) -> int:
-    """Returns how many GPUs, of any vendor, the container requests."""
+def _gpus(spec: Mapping[str, Any]) -> int:
+    """Returns how many GPUs, of any vendor, the server gets: the parameter `gpus`, or what its
+    container requests.
+
+    The parameter is for devices that are claimed, since a claim does not state their number.
+    """
+    stated = ((spec.get("runtime") or {}).get("parameters") or {}).get("gpus", "")
+    if stated.isdigit():
+        return int(stated)
+    resources = spec.get("resources") or {}
     wanted = {**(resources.get("requests") or {}), **(resources.get("limits") or {})}
     counts = [str(v) for k, v in wanted.items() if k.split("/")[-1].startswith(("gpu", "mig-"))]
     return sum(int(count) for count in counts if count.isdigit())

@@ -15,7 +15,11 @@ from canarium.render.pod import pod_template
 from canarium.render.runtime import server
 from canarium.render.runtime_catalog import built_in
 
-FOLDER = Path(__file__).parents[2] / "golden" / "runtimes"
+_ROOT = Path(__file__).parents[3]
+FOLDER = _ROOT / "tests" / "golden" / "runtimes"
+#: Pods of examples that a built-in runtime alone does not render.
+EXAMPLES = _ROOT / "tests" / "golden" / "examples"
+_EXAMPLES = ("gpu-claim",)
 #: What a model must set itself, where the runtime leaves it open.
 OWN: Mapping[str, Mapping[str, Any]] = {
     "bentoml": {"image": "registry.example/bento:1"},
@@ -48,7 +52,19 @@ def text(name: str) -> str:
     return yaml.safe_dump(rendered(name), sort_keys=True, width=100)
 
 
+def example(name: str) -> str:
+    """The pod template of the ModelDeployment in an example."""
+    documents = yaml.safe_load_all((_ROOT / "examples" / f"{name}.yaml").read_text())
+    found = next(body for body in documents if body["kind"] == "ModelDeployment")["spec"]
+    made = server(name, "risk", found, built_in()[found["runtime"]["name"]])
+    pod = pod_template(name, "vkxf7wr8", found, made)
+    return yaml.safe_dump(pod, sort_keys=True, width=100)
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
     for runtime in built_in():
         (FOLDER / f"{runtime}.yaml").write_text(text(runtime))
+    EXAMPLES.mkdir(parents=True, exist_ok=True)
+    for one in _EXAMPLES:
+        (EXAMPLES / f"{one}.yaml").write_text(example(one))

@@ -15,7 +15,7 @@ import pytest
 
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.pod import overlay, pod_template
-from canarium.render.runtime import server
+from canarium.render.runtime import context, server
 from canarium.render.runtime_catalog import built_in
 from render import golden
 
@@ -203,6 +203,38 @@ def test_own_spread_of_a_model_or_its_runtime_replaces_the_default(own: list[Any
     assert pod({}, podTemplate=overlaid)["topologySpreadConstraints"] == own
     curated = pod({"pod": {"topologySpread": own}})["topologySpreadConstraints"]
     assert [c["topologyKey"] for c in curated] == [c["topologyKey"] for c in own]
+
+
+def test_pod_has_its_claims_and_the_server_uses_them() -> None:
+    claims = [{"name": "gpu", "resourceClaimTemplateName": "large-gpu"}]
+    used = [{"name": "gpu", "request": "gpu"}]
+    found = pod({"pod": {"resourceClaims": claims}, "resources": {"claims": used}})
+    assert found["resourceClaims"] == claims
+    assert found["containers"][0]["resources"] == {"claims": used}
+    # A claim of the runtime's overlay is kept beside those of the model.
+    shared = {"name": "nic", "resourceClaimName": "nics"}
+    overlaid = {"spec": {"resourceClaims": [shared]}}
+    assert pod({"pod": {"resourceClaims": claims}}, podTemplate=overlaid)["resourceClaims"] == [
+        shared,
+        *claims,
+    ]
+
+
+def test_example_with_a_claim_renders_its_golden_file() -> None:
+    assert golden.example("gpu-claim") == (golden.EXAMPLES / "gpu-claim.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("spec", "gpus"),
+    [
+        ({"resources": {"limits": {"nvidia.com/gpu": 2}}}, 2),
+        ({"resources": {"claims": [{"name": "gpu"}]}}, 0),
+        ({"resources": {"claims": [{"name": "gpu"}]}, "runtime": {"parameters": {"gpus": "4"}}}, 4),
+        ({"runtime": {"parameters": {"gpus": "many"}}}, 0),
+    ],
+)
+def test_number_of_gpus_is_requested_or_stated(spec: dict[str, Any], gpus: int) -> None:
+    assert context("m", "ns", spec)["resources"]["gpus"] == gpus
 
 
 def test_overlay_of_the_model_takes_precedence() -> None:
