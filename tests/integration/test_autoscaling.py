@@ -225,3 +225,23 @@ async def test_cluster_that_does_not_scale_to_zero_is_reported_in_its_own_words(
     assert status["stable"]["readyReplicas"] == 1
     cluster.apply("1", scaling={"minReplicas": 1, "maxReplicas": 2, "metrics": external})
     await cluster.until(lambda s: "rejects" not in s.get("message", ""))
+
+
+@rule("R23")
+async def test_behavior_that_was_removed_from_the_spec_is_removed_from_the_autoscaler(
+    cluster: Cluster,
+) -> None:
+    cluster.apply("1", scaling=ELASTIC)
+    status = await cluster.phase("Ready", "1")
+    name = f"fraud-{status['stable']['revision']}"
+    where = (resources.AUTOSCALERS, cluster.namespace, name)
+    first = (await cluster.client.get(*where))["spec"]["behavior"]
+    assert first["scaleDown"]["stabilizationWindowSeconds"] == 0
+    cluster.apply("1", scaling={key: ELASTIC[key] for key in ("minReplicas", "maxReplicas")})
+    for _ in range(100):
+        # The API server fills in its own defaults.
+        behavior = (await cluster.client.get(*where))["spec"].get("behavior", {})
+        if "stabilizationWindowSeconds" not in behavior.get("scaleDown", {}):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(behavior)

@@ -28,7 +28,7 @@ TEMPLATE = {
 
 
 @rule("R1", "R18")
-async def test_each_pod_of_a_model_gets_a_claim_of_its_own(cluster: Cluster) -> None:
+async def test_each_pod_of_a_model_gets_a_separate_claim(cluster: Cluster) -> None:
     where = ("-n", cluster.namespace, "apply", "-f", "-")
     cluster.plane.kubectl(*where, stdin=json.dumps(TEMPLATE))
     claims = [{"name": "gpu", "resourceClaimTemplateName": "large-gpu"}]

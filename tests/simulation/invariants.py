@@ -15,6 +15,7 @@ from typing import Any
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.core.context.colors import STUCK_AFTER
+from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.facts.weights import pods_needed_by_route, pods_needed_by_service
 from canarium.core.phases.table import TABLE
 from canarium.core.times import parse
@@ -150,9 +151,9 @@ class Invariants:
         if not candidate:
             return
         same = candidate == (before.get("candidate") or {}).get("revision")
-        if self.sleeps() and self._strategy() != "Recreate" and not self.staleness:
-            if weight > old and same:
-                self.broken("R5", f"weight {weight} while the model is scaled to zero")
+        asleep = self.sleeps() and self._strategy() != "Recreate" and not self.staleness
+        if asleep and weight > old and same:
+            self.broken("R5", f"weight {weight} while the model is scaled to zero")
         # What was lost of a status is written again from the traffic record: that raises nothing.
         lost = not (before.get("candidate") and before.get("progress"))
         known = self._claimed.get(candidate, 0) if lost else old if same else 0
@@ -307,7 +308,10 @@ class Invariants:
         revision = (status.get("candidate") or {}).get("revision")
         if self.routed or not service or not revision or revision not in self._named(service):
             return
-        weight, ready = self._weight_of(revision), self.least({revision})
+        # The record of the traffic is ahead of the status when a decision grants the next step.
+        grant = TrafficRecord.from_annotations(service["metadata"].get("annotations", {})).grant
+        next_weight = grant.weight if grant and grant.revision == revision else 0
+        weight, ready = max(self._weight_of(revision), next_weight), self.least({revision})
         if weight and 100 * ready > weight * (ready + replicas):
             self.broken("R5", f"{ready} pods at weight {weight} beside {replicas} of stable")
 

@@ -18,6 +18,8 @@ SERVICE_PORT = 80
 #: Header of requests for the candidate, and of answers, which name their revision.
 REVISION_HEADER = "x-canarium-revision"
 CANDIDATE_VALUE = "candidate"
+#: Value of `spec.traffic.distribution`.
+SAME_ZONE = "PreferSameZone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class EffectiveTraffic:
     port: int = SERVICE_PORT
     #: None: the model's Service alone splits traffic.
     route: EffectiveRoute | None = None
+    #: Which endpoints callers prefer; None: all alike.
+    distribution: str | None = None
 
 
 def route_kind(traffic: Raw | None) -> RouteKind | None:
@@ -81,6 +85,7 @@ def effective_traffic(traffic: Raw | None) -> EffectiveTraffic:
         router=traffic.get("router") or ROUTER,
         port=traffic.get("port") or SERVICE_PORT,
         route=route,
+        distribution=traffic.get("distribution"),
     )
 
 

@@ -251,6 +251,13 @@ class Traffic(Part):
         "takes effect once no rollout or bake is in progress.",
     )
     port: int | None = Field(None, ge=1, le=65535, description="Port of the Service. Default: 80.")
+    distribution: Literal["PreferSameZone"] | None = Field(
+        None,
+        description="PreferSameZone keeps requests in the zone of the caller as long as a pod "
+        "there is ready (the trafficDistribution of the Services). With router Service, it is "
+        "suspended while two versions share the traffic, because the callers of one zone would "
+        "not reach both. Default: requests are spread over all zones.",
+    )
     gateway: GatewayRouting | None = Field(
         None,
         description="Settings of router Gateway: the Gateways, hostnames and paths of the route.",

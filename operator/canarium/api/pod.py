@@ -85,7 +85,7 @@ class ResourceClaim(Part):
     name: str = Field(
         max_length=63,
         pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        description="Name by which spec.resources.claims refers to the claim.",
+        description="Name of the claim, for spec.resources.claims.",
     )
     resource_claim_template_name: Name | None = Field(
         None,

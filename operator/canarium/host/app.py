@@ -18,7 +18,7 @@ from canarium.config import Config
 from canarium.engine.engine import Engine
 from canarium.engine.liveness import stuck
 from canarium.engine.workers import EXPRESS
-from canarium.host import crd_check, kopf_retries, scope_conflicts
+from canarium.host import crd_check, kopf_retries, scope_conflicts, server_version
 from canarium.host.crd_check import CrdMismatch
 from canarium.host.kopf_watch import Insights, KopfWatch
 from canarium.host.model_metrics import model_series
@@ -191,6 +191,7 @@ class Application:
             await self._elected(self._lease)
             self._leading = True
             self._spawn("Lease guard", self._exit_when_lost(self._lease))
+        self.engine.store.server_minor = await server_version.minor_version(self._client)
         log.info("leading")
 
     async def _elected(self, lease: Lease) -> None:

@@ -22,7 +22,12 @@ RENDERED: Mapping[RouteKind, Callable[[Mapping[str, Any], EffectiveTraffic, Spli
 }
 
 
-def backend(parent: Mapping[str, Any], traffic: EffectiveTraffic, revision: str) -> Manifest:
+def backend(
+    parent: Mapping[str, Any],
+    traffic: EffectiveTraffic,
+    revision: str,
+    distribution: Manifest | None = None,
+) -> Manifest:
     """Returns the Service of one revision, a backend of the route."""
     model = parent["metadata"]["name"]
     port: Manifest = {
@@ -38,5 +43,6 @@ def backend(parent: Mapping[str, Any], traffic: EffectiveTraffic, revision: str)
         "spec": {
             "selector": {labels.MODEL: model, labels.REVISION: revision},
             "ports": [port],
+            **(distribution or {}),
         },
     }

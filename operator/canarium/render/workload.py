@@ -135,9 +135,14 @@ def service(
     color: str | None,
     traffic: TrafficRecord,
     port_name: str | None = PORT_NAME,
+    distribution: Manifest | None = None,
 ) -> Manifest:
     """Returns the callers' Service at `port`; its annotations record what it selects, in the same
-    write (R18). `port_name` None is a port without a name."""
+    write (R18). `port_name` None is a port without a name.
+
+    `distribution` is left out while it selects two versions: their shares are by ready pods (R6),
+    and callers would use only those of their zone.
+    """
     model = parent["metadata"]["name"]
     head = head_of(parent, "v1", "Service", None)
     head["metadata"]["annotations"] = traffic.to_annotations()
@@ -147,7 +152,10 @@ def service(
     entry: Manifest = {"port": port, "targetPort": "http", "protocol": "TCP"}
     if port_name:
         entry = {"name": port_name, **entry}
-    return {**head, "spec": {"selector": selector, "ports": [entry]}}
+    spec: Manifest = {"selector": selector, "ports": [entry]}
+    if color != "":
+        spec |= distribution or {}
+    return {**head, "spec": spec}
 
 
 def autoscaler(

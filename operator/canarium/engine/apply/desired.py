@@ -25,6 +25,7 @@ from canarium.engine.cache.routes import ROUTES, in_effect, made_of, wanted_kind
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
 from canarium.render import gate_job, labels, pod, routes, runtime, workload
+from canarium.render.distribution import traffic_distribution
 from canarium.render.errors import RuntimeInvalid
 from canarium.render.fetch_container import FetcherConfig
 from canarium.render.traffic_split import Split
@@ -145,7 +146,8 @@ class DesiredManifests:
         live = self.live_route(key)
         kind = live.fact.kind if live else None
         parent = in_effect(parent, kind, live)
-        return routes.backend(parent, _traffic(parent), revision)
+        traffic = _traffic(parent)
+        return routes.backend(parent, traffic, revision, self._distribution(traffic))
 
     def gate_service(self, parent: Mapping[str, Any], revision: str) -> Manifest:
         """Returns the Service of one revision for Jobs of gates."""
@@ -159,8 +161,18 @@ class DesiredManifests:
         self, parent: Mapping[str, Any], color: str | None, traffic: TrafficRecord
     ) -> Manifest:
         """Returns the callers' Service. Its port keeps the name that it has."""
-        port = _traffic(parent).port
-        return workload.service(parent, port, color, traffic, self._port_name(parent, port))
+        settings = _traffic(parent)
+        return workload.service(
+            parent,
+            settings.port,
+            color,
+            traffic,
+            self._port_name(parent, settings.port),
+            self._distribution(settings),
+        )
+
+    def _distribution(self, traffic: EffectiveTraffic) -> Manifest:
+        return traffic_distribution(traffic.distribution, self._store.server_minor)
 
     def autoscaler(self, parent: Mapping[str, Any], revision: str, low: int, high: int) -> Manifest:
         """Returns a revision's HorizontalPodAutoscaler between `low` and `high`."""

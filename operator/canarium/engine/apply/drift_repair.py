@@ -142,14 +142,19 @@ def _differences(
     have changed since it was applied: then values alone decide, not who owns a field.
     """
     owned, notes = live["owned"], live["metadata"].get("annotations") or {}
+    unwanted: list[str] = []
     if resource is resources.DEPLOYMENTS:
         if owned is not None and not owned:
             # Restored from a backup: applying our template over it might restart its pods.
             return DriftComparison()
     elif notes.get(labels.APPLIED) != digest(wanted["spec"]):
+        # A field that is not desired any more is removed by the next write.
+        ours = (name[2:] for name in owned or () if name.startswith("f:"))
+        unwanted = [name for name in ours if name in live["spec"] and name not in wanted["spec"]]
         owned = None
     whole = resource in ROUTES.values()
     comparison = compare(live["spec"], wanted["spec"], owned, whole=whole)
+    comparison.drift += [f"spec.{name}" for name in unwanted]
     for name, text in (wanted["metadata"].get("annotations") or {}).items():
         if notes.get(name) != text:
             comparison.drift.append(f"metadata.annotations[{name}]")

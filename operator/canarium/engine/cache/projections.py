@@ -142,9 +142,15 @@ def service(raw: Raw) -> Child[Service] | Child[Backend | GateService]:
         meta, spec = raw["metadata"], raw["spec"]
         kind = GateService if labels.GATE in marks else Backend
         fact = kind(meta["name"], meta["uid"], revision)
-        identity = {"selector": spec.get("selector"), "ports": spec.get("ports")}
-        return child(raw, fact, compared(raw, identity))
+        return child(raw, fact, compared(raw, _of_service(spec, spec.get("selector"))))
     return _callers(raw)
+
+
+def _of_service(spec: Raw, selector: Raw | None) -> Raw:
+    """Returns the fields of a Service's spec that the operator sets."""
+    kept = {"selector": selector, "ports": spec.get("ports")}
+    name = "trafficDistribution"
+    return {**kept, name: spec[name]} if name in spec else kept
 
 
 def _callers(raw: Raw) -> Child[Service]:
@@ -157,7 +163,7 @@ def _callers(raw: Raw) -> Child[Service]:
         color=None if not ours or color == labels.NO_COLOR else color,
         traffic=TrafficRecord.from_annotations(notes),
     )
-    keep = compared(raw, {"selector": selector, "ports": raw["spec"].get("ports")})
+    keep = compared(raw, _of_service(raw["spec"], selector))
     keep["metadata"]["annotations"] = notes
     return child(raw, fact, keep)
 

@@ -59,6 +59,8 @@ class Store:
 
     def __init__(self, wake: Wake) -> None:
         self._wake = wake
+        #: Minor version of the API server; None until it is known.
+        self.server_minor: int | None = None
         #: Called with each kind of route that a model asks for or has.
         self.wants: Callable[[Resource], None] = _nobody
         self.parents: Cache[CachedModel] = Cache(model_deployments.parent, self._parent_changed)
