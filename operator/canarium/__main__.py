@@ -19,6 +19,7 @@ from canarium.notifier import cli as notifier
 from canarium.options import (
     add_lease_times,
     add_logging,
+    add_metrics,
     address,
     config_map_key,
     duration,
@@ -91,7 +92,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="serve /healthz (liveness) and /readyz (readiness) here; without an address, on all "
         "IPv4 and IPv6 addresses",
     )
-    run.add_argument("--metrics-port", type=int, help="serve Prometheus metrics at :PORT/metrics")
+    add_metrics(run)
     run.add_argument(
         "--metrics-per-model",
         action=argparse.BooleanOptionalAction,

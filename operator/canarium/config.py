@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +42,8 @@ class Config:
     health: tuple[str, int] | None = None
     #: Port of `/metrics`, on all addresses; None: not served.
     metrics_port: int | None = None
+    #: Folder with `tls.crt` and `tls.key` for them; None: plain HTTP.
+    metrics_certificate: Path | None = None
     #: Whether they include series of each model.
     metrics_per_model: bool = True
     #: The fetcher's image; None: only models inside server images are supported.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from canarium.config import Config
@@ -17,6 +18,20 @@ _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _AWS_NAME = re.compile(r"[a-z][a-z0-9-]*")
 #: Clouds at which the operator's pod may have an identity.
 IDENTITY_PROVIDERS = ("AWS", "Azure", "Google")
+
+
+def add_metrics(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the endpoint for metrics."""
+    parser.add_argument(
+        "--metrics-port", type=int, help="serve Prometheus metrics at :PORT/metrics"
+    )
+    parser.add_argument(
+        "--metrics-certificate",
+        type=Path,
+        metavar="FOLDER",
+        help="serve the metrics over HTTPS with tls.crt and tls.key in this folder, which are "
+        "read again when they change",
+    )
 
 
 def address(text: str) -> tuple[str, int]:

@@ -8,6 +8,7 @@ late cannot know better, so facts about readiness count as they were at any time
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,13 +28,15 @@ from simulation.fields import Object
 from simulation.kubelet import is_ready
 from simulation.pause_invariants import PauseInvariant
 from simulation.readiness_log import ReadinessLog
-from simulation.server import KUBERNETES, OPERATOR, Write, controller
+from simulation.server import KUBERNETES, OPERATOR, PERSON, Write, controller
 from simulation.status_checks import false_claims, missing_evidence
 from simulation.summary import EXPLORED
 from simulation.world import KEY, World, revision_of
 
 _AFTER = {row.phase: row.then_to for row in TABLE}
 _VERDICT = "canarium.dev/verdict"
+#: Seconds in which the operator has repaired a Service and decided with what it then knew.
+RECENT = 5.0
 
 
 @dataclass
@@ -51,6 +54,8 @@ class Invariants:
     routed: bool = False
     #: uid of a Deployment → the template that it was made with.
     _made: dict[str, Any] = field(default_factory=dict)
+    #: When another client last wrote a Service.
+    _service_edited_at: float = -math.inf
     #: Candidate → the weight that the last status claimed for it.
     _claimed: dict[str, int] = field(default_factory=dict)
 
@@ -91,6 +96,8 @@ class Invariants:
         self.gates.see(write)
         if write.actor != OPERATOR:
             self._autoscaled(write)
+            if write.actor == PERSON and write.resource is resources.SERVICES:
+                self._service_edited_at = self.world.clock.now()
             return
         self.writes += 1
         check = {
@@ -308,6 +315,8 @@ class Invariants:
         revision = (status.get("candidate") or {}).get("revision")
         if self.routed or not service or not revision or revision not in self._named(service):
             return
+        if self.world.clock.now() - self._service_edited_at < RECENT:
+            return  # The candidate had no traffic a moment ago, so stable needed no floor.
         # The record of the traffic is ahead of the status when a decision grants the next step.
         grant = TrafficRecord.from_annotations(service["metadata"].get("annotations", {})).grant
         next_weight = grant.weight if grant and grant.revision == revision else 0

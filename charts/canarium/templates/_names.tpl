@@ -203,3 +203,19 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "canarium.namespace" -}}
 {{ .Values.namespaceOverride | default .Release.Namespace }}
 {{- end -}}
+
+{{- /* How monitors read the metrics: over HTTPS with a certificate, else over HTTP. */}}
+{{- define "canarium.metricsScheme" -}}
+{{- with .Values.metrics.tls.existingSecret -}}
+scheme: https
+tlsConfig:
+  {{- with $.Values.metrics.tls.tlsConfig }}
+  {{- toYaml . | nindent 2 }}
+  {{- else }}
+  ca: {secret: {name: {{ . }}, key: ca.crt}}
+  serverName: {{ include "canarium.fullname" $ }}-metrics.{{ include "canarium.namespace" $ }}.svc
+  {{- end }}
+{{- else -}}
+scheme: http
+{{- end }}
+{{- end }}

@@ -165,7 +165,9 @@ class Application:
         port = self._settings.metrics_port or 0
         models = model_series(engine, metrics) if self._settings.metrics_per_model else None
         port = await self._stack.enter_async_context(
-            serve_metrics(metrics.registry, "", port, models)
+            serve_metrics(
+                metrics.registry, "", port, models, certificate=self._settings.metrics_certificate
+            )
         )
         log.info("metrics at :%d/metrics", port)
         self._spawn("loop lag", metrics.follow_loop())

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from canarium.config import check_lease_times
-from canarium.options import add_lease_times, add_logging, address
+from canarium.options import add_lease_times, add_logging, add_metrics, address
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,9 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--health", type=address, metavar="[ADDRESS]:PORT", help="serve /healthz and /readyz here"
     )
-    parser.add_argument(
-        "--metrics-port", type=int, help="serve Prometheus metrics at :PORT/metrics"
-    )
+    add_metrics(parser)
     add_logging(parser)
 
 
@@ -84,6 +82,7 @@ def main(options: argparse.Namespace) -> int:
             watched=tuple(dict.fromkeys(options.namespace or ())),
             health=options.health,
             metrics_port=options.metrics_port,
+            metrics_certificate=options.metrics_certificate,
         )
     )
 

@@ -57,6 +57,8 @@ class Options:
     watched: tuple[str, ...] = ()
     health: tuple[str, int] | None = None
     metrics_port: int | None = None
+    #: Folder with `tls.crt` and `tls.key`; None: plain HTTP.
+    metrics_certificate: Path | None = None
 
 
 def sender_of(sink: Sink, secrets: SecretFiles, cluster: str) -> Sender:
@@ -105,7 +107,12 @@ class Notifier:
             )
             if options.metrics_port is not None:
                 await stack.enter_async_context(
-                    serve_metrics(self._metrics.registry, "", options.metrics_port)
+                    serve_metrics(
+                        self._metrics.registry,
+                        "",
+                        options.metrics_port,
+                        certificate=options.metrics_certificate,
+                    )
                 )
             if options.health:
                 await stack.enter_async_context(

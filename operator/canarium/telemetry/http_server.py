@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
@@ -12,8 +13,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def serve(address: str, port: int, handlers: Mapping[str, Handler]) -> AsyncIterator[int]:
+async def serve(
+    address: str,
+    port: int,
+    handlers: Mapping[str, Handler],
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[int]:
     """Answers GET requests by path while the context is open; yields the port (0: a free one).
+
+    With `tls`, only over HTTPS.
 
     Raises OSError when the port is taken.
     """
@@ -23,7 +31,7 @@ async def serve(address: str, port: int, handlers: Mapping[str, Handler]) -> Asy
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        await web.SockSite(runner, listener(address, port)).start()
+        await web.SockSite(runner, listener(address, port), ssl_context=tls).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

@@ -117,15 +117,20 @@ def scrape_job(port: int) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="package")
-def story(
-    plane: ControlPlane, granted: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Story]:
+def installed() -> None:
+    """Requires a Prometheus."""
     try:
         machine.ensure({"prometheus": "prometheus"}, Options(), Progress(quiet=True))
     except NoMode as missing:
         if os.environ.get("CI"):
             pytest.fail(str(missing))
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="package")
+def story(
+    plane: ControlPlane, granted: Path, installed: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("monitoring")
     port, address = free_port(), free_port()
     flags = ["--namespace", NAMESPACE, "--lease-namespace", "default", *PATIENT_LEASE]
