@@ -46,6 +46,7 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "rule": "has(self.resourceClaimName) != has(self.resourceClaimTemplateName)",
             "message": "set resourceClaimTemplateName, for devices of each pod, or "
             "resourceClaimName, for devices that all pods share",
+            "fieldPath": ".resourceClaimTemplateName",
         },
     ],
     ("spec", "traffic"): [

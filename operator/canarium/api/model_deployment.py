@@ -212,6 +212,7 @@ class Resources(Part):
         max_length=32,
         description="Devices of dynamic resource allocation (DRA) that the server uses. Each claim "
         "has to be in spec.pod.resourceClaims. Requires Kubernetes 1.34 or newer and a DRA driver.",
+        json_schema_extra=NAMED,
     )
 
 

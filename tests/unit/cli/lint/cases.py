@@ -141,7 +141,7 @@ REFUSED = (
          "spec.scaling.minReplicas", "cel"),
     Case(("spec", "resources"), {"claims": [{"name": "gpu"}]}, "spec.resources.claims", "cel"),
     Case(("spec", "pod"), {"resourceClaims": [{"name": "gpu"}]},
-         "spec.pod.resourceClaims[0]", "cel"),
+         "spec.pod.resourceClaims[0].resourceClaimTemplateName", "cel"),
     Case(("spec", "traffic"), {"router": "Gateway"}, "spec.traffic.gateway", "cel"),
     Case(("spec", "rollout", "steps", 1, "weight"), 20, "spec.rollout.steps", "cel"),
     Case(("spec", "rollout", "steps", 0, "weight"), 0, "spec.rollout.steps", "cel"),
