@@ -21,7 +21,9 @@ async def minor_version(api: Api) -> int | None:
     """Returns the minor version of Kubernetes whose API the server offers; None if it is unknown,
     which is logged."""
     try:
-        answer = orjson.loads(await api.read("/version", {}, longest=_LONGEST, patience=_PATIENCE))
+        answer = orjson.loads(
+            await api.read("/version", {}, namespace="", longest=_LONGEST, patience=_PATIENCE)
+        )
     except (ApiError, ValueError) as error:
         log.warning("cannot read the version of the API server: %s", quoted(error))
         return None
