@@ -11,7 +11,7 @@ from cli.standin import Standin
 #: Verbs with the name of a model.
 _PLAIN = """
     get status why history diff logs events checks promote abort undo retry approve reject
-    pause resume infer ship restart record report init runtimes
+    pause resume infer ship restart record report rerun init runtimes
 """
 #: Those, with what else they require.
 _NAMED: dict[str, tuple[str, ...]] = {

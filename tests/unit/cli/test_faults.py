@@ -17,7 +17,7 @@ from view.samples import sample
 
 _PLAIN = """
     get status why promote abort undo retry pause resume approve reject history diff logs events
-    checks infer restart record report
+    checks infer restart record report rerun
 """
 #: Every verb with words that ask a cluster; the name of the model is always `fraud`.
 ASKING: Mapping[str, tuple[str, ...]] = {
@@ -232,7 +232,7 @@ def test_credentials_that_expire_meanwhile_leave_nothing_half_done(
     assert len([call for call in changes if "--dry-run=server" not in call]) <= 1
     if len(kubectl.calls) <= answered:
         # It needed no further request: no operator answers a command, and no gate of it waits.
-        codes = {**dict.fromkeys(WAITING, 3), "approve": 7, "reject": 7}
+        codes = {**dict.fromkeys(WAITING, 3), "approve": 7, "reject": 7, "rerun": 7}
         assert done.code == codes.get(words[0], 0)
     elif words[0] == "status":
         assert done.code == 5
