@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-from bench.attack import pods, tenants
+from bench.attack import pods, systems, tenants
 from bench.attack.server import ADDRESS
 from canarium.kube import resources
 from canarium.kube.http import Client
@@ -114,6 +114,7 @@ class Attack:
                 await self._apply(name, body)
             for body in tenants.endless(self._port, self._grpc):
                 await self._apply(name, body)
+            await self._apply_systems(name)
         for version in ("1", "2"):
             for number in range(crowd):
                 await self._apply(names[0], tenants.crowd(number, version, self._port))
@@ -122,11 +123,26 @@ class Attack:
         for name in names:
             await self._until(name, "judged", lambda s: s.get("phase") == "Ready")
             await self._apply(name, tenants.analyzed(self._port, "2"))
+            await self._until(name, "compared", lambda s: s.get("phase") == "Ready")
+            await self._apply(name, systems.compared(self._port, "2"))
         for name in names:
-            await self._until(name, "judged", lambda s: s.get("weight") == 50)
+            for one in ("judged", "compared"):
+                await self._until(name, one, lambda s: s.get("weight") == 50)
         pods = (await self._client.list(resources.PODS, names[0]))["items"]
         self._crowd = [p for p in pods if _is_crowd(p) and _image(p) == "model:2"]
         await asyncio.sleep(5)
+
+    async def _apply_systems(self, namespace: str) -> None:
+        for kind, body in systems.objects():
+            resource = resources.SECRETS if kind == "Secret" else resources.CONFIG_MAPS
+            whole = {"apiVersion": "v1", "kind": kind, **body}
+            await self._client.apply(
+                resource, namespace, body["metadata"]["name"], whole, force=True
+            )
+        port = self._port
+        bodies = (*systems.unresolved(port), *systems.waiting(port), systems.compared(port, "1"))
+        for body in bodies:
+            await self._apply(namespace, body)
 
     async def _stampede(self) -> None:
         """All of the crowd fail within a moment."""

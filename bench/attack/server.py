@@ -34,7 +34,14 @@ async def answer(request: web.Request) -> web.StreamResponse:
     }
     if request.path in bodies:
         return web.Response(body=bodies[request.path])
-    if request.path == "/silent/api/v1/query" or request.path == "/silent":
+    if request.path == "/endless-lifetime":
+        text = f'{{"access_token": "a", "expires_in": {"9" * 400}}}'
+        return web.Response(text=text, content_type="application/json")
+    if request.path == "/pending":
+        return web.json_response({"status": "pending"})
+    if request.path.startswith("/denied/"):
+        return web.Response(status=401)
+    if request.path.startswith("/silent"):
         await asyncio.sleep(60)
     if request.path == "/forged/api/v1/query":
         text = "bad\n2026-01-01 ERROR forged \x1b[2J" + "x" * 100_000
