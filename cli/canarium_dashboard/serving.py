@@ -78,6 +78,7 @@ def versions_of(objects: Objects) -> dict[str, str]:
 
 _KINDS = {
     "Promoted": "promoted",
+    "TookOver": "ended",
     "RolledBack": "failed",
     "Failed": "failed",
     "Undone": "failed",

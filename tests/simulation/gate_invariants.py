@@ -41,6 +41,8 @@ class GateInvariant:
     #: Revision and gate that the operator has published as waiting before a rise.
     waiting: set[tuple[str, str]] = field(default_factory=set)
     promoted: set[str] = field(default_factory=set)
+    #: Revisions that became stable because they alone served, before they were promoted.
+    taken_over: set[str] = field(default_factory=set)
     #: UIDs of the latest Job of each name, and those that a record has.
     started: dict[str, str] = field(default_factory=dict)
     known_jobs: set[str] = field(default_factory=set)
@@ -69,6 +71,7 @@ class GateInvariant:
             self._user(write.before or {"metadata": {}}, write.after)
         elif write.resource is resources.MODELS and write.actor == OPERATOR:
             status = write.after.get("status") or {}
+            self._settled(status)
             self.waiting |= {
                 (status["revision"], gate["name"])
                 for gate in status.get("gates") or ()
@@ -145,7 +148,10 @@ class GateInvariant:
             current = (model.get("candidate") or {}).get("revision") in (None, stable)
             if current and stable not in self.promoted:
                 self._rises(stable, WHOLE, is_first=was is None and not self.promoted)
-            self.promoted.add(stable)
+            if current:
+                self.promoted.add(stable)
+            elif stable not in self.promoted:
+                self.taken_over.add(stable)
         claimed = claimed_weight(after)
         earlier = None
         if candidate in (before.get(labels.CANDIDATE), _claimed_for(before)):
@@ -163,6 +169,16 @@ class GateInvariant:
             return
         if candidate not in self.promoted:
             self._rises(candidate, claimed)
+
+    def _settled(self, status: Mapping[str, Any]) -> None:
+        """A version that took over counts as promoted only after its gates (decision 0011)."""
+        revision = (status.get("stable") or {}).get("revision")
+        asked_for = revision == status.get("revision")
+        if asked_for and revision in self.taken_over and status["phase"] in ("Ready", "Baking"):
+            EXPLORED["releases past gates"] += 1
+            self._rises(revision, WHOLE)
+            self.taken_over.discard(revision)
+            self.promoted.add(revision)
 
     def _rises(self, revision: str, to: int, *, is_first: bool = False) -> None:
         EXPLORED["moves past gates"] += 1

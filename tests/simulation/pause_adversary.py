@@ -174,6 +174,14 @@ class PauseAdversary(Frame):
         self.world.nudge()
         self.let(after)
 
+    @rule(back=st.sampled_from(("v2", "v2", "v3")), after=TIMES)
+    def stable_is_replaced(self, back: str, after: float) -> None:
+        """Stable stays down until what serves in its place takes over, which the spec then
+        wants."""
+        self.revision_is_struck("stable", "never ready", 12.0)
+        self.version_is_edited("v3" if self.wanted["version"] == "v2" else "v2", 75.0)
+        self.version_is_edited(back, after)
+
     @rule(which=st.integers(0, 9), after=SHORT)
     def pod_is_evicted(self, which: int, after: float) -> None:
         pods = self.world.pods()

@@ -69,10 +69,13 @@ class PauseInvariant:
     #: When the checks of a revision passed.
     passes: list[tuple[float, str]] = field(default_factory=list)
     promoted: set[str] = field(default_factory=set)
+    #: Since when a revision is stable because it alone served, before it was promoted.
+    taken_over: dict[str, float] = field(default_factory=dict)
     #: Since when a revision has had the weight that the operator claims for it.
     _since: dict[tuple[str, int], float] = field(default_factory=dict)
     _used: set[str] = field(default_factory=set)
     _identity: Any = None
+    _skewed: bool = False
 
     @property
     def _now(self) -> float:
@@ -80,12 +83,15 @@ class PauseInvariant:
 
     def see(self, write: Write) -> None:
         if self.account.world.clock.skew:
+            self._skewed = True
             for level in self.levels.values():
                 level.skewed = True
         if write.resource is resources.MODELS and write.actor == PERSON and write.after:
             self._user(write.before or {"metadata": {}}, write.after)
         if write.actor != OPERATOR or write.after is None:
             return
+        if write.resource is resources.MODELS:
+            self._settled(write.after.get("status") or {})
         if write.resource is resources.DEPLOYMENTS and write.before:
             self._scaled(write.before, write.after)
         routed = self._routed()
@@ -132,7 +138,9 @@ class PauseInvariant:
             level = self.levels.pop(stable, None)
             if level and not notes.get(labels.QUARANTINED):
                 self._rises(level, WHOLE, was)
-        if stable:
+        if stable and was and stable not in self.promoted | {was} and self._is_replaced(stable):
+            self.taken_over.setdefault(stable, self._now)
+        elif stable and stable not in self.taken_over:
             self.promoted.add(stable)
         claimed = claimed_weight(notes)
         if candidate is None or claimed is None:
@@ -210,6 +218,39 @@ class PauseInvariant:
             )
         elif consumes:
             self._used.add(order.token)
+
+    def _is_replaced(self, revision: str) -> bool:
+        """Whether the rollout under way is that of another revision."""
+        candidate = (self.account.world.status().get("candidate") or {}).get("revision")
+        return candidate not in (None, revision)
+
+    def _settled(self, status: Mapping[str, Any]) -> None:
+        """A version that took over counts as promoted only after its pauses (decision 0011)."""
+        revision = (status.get("stable") or {}).get("revision")
+        asked_for = revision == status.get("revision")
+        if revision in self.taken_over and asked_for and status["phase"] in ("Ready", "Baking"):
+            EXPLORED["releases past pauses"] += 1
+            since = self.taken_over.pop(revision)
+            self.promoted.add(revision)
+            if not (self._skewed or self._is_released(revision, since)):
+                self.account.broken("gates", f"{revision} is released without order or evidence")
+
+    def _is_released(self, revision: str, since: float) -> bool:
+        earliest = since - self.account.staleness
+        if any(o.revision == revision and o.at >= earliest for o in self.orders):
+            return True
+        oldest = self._now - self.account.staleness
+        for index, (_, settings) in enumerate(self.specs):
+            if index + 1 < len(self.specs) and self.specs[index + 1][0] < oldest:
+                continue
+            pauses = [step.pause for step in settings.steps]
+            judged = settings.analysis is not None
+            whole = sum(x for x in pauses if x is not None)
+            if not pauses or (
+                None not in pauses and not judged and self._now - since >= whole - 0.01
+            ):
+                return True
+        return False
 
     # --- orders and evidence ------------------------------------------------------------------
 

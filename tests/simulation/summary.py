@@ -56,6 +56,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.line(
         f"{moves:,} moves past gates, {questions:,} questions to systems at gates"
     )
+    freed, passed = EXPLORED["releases past pauses"], EXPLORED["releases past gates"]
+    terminalreporter.line(f"{freed + passed:,} versions released that had taken over")
     jobs, ended = EXPLORED["jobs of gates"], EXPLORED["jobs of gates ended"]
     terminalreporter.line(f"{jobs:,} Jobs of gates created, {ended:,} ended")
     recorded = EXPLORED["templates recorded"]

@@ -32,6 +32,8 @@ class OutcomeKind(StrEnum):
     """How a revision ended or was promoted."""
 
     PROMOTED = "Promoted"
+    #: It became stable because no other version served, before its rollout was complete.
+    TOOK_OVER = "TookOver"
     ROLLED_BACK = "RolledBack"
     FAILED = "Failed"
     SUPERSEDED = "Superseded"

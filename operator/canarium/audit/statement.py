@@ -37,7 +37,9 @@ def statement(
     outcomes = list(history)
     periods = [period for period in known if period.revision == revision]
     images = merged((parse_images(notes.get("images")), *(period.images for period in periods)))
-    passed = "Promoted" if any(period.promoted for period in periods) else None
+    # One that became stable only because it alone served has all traffic and was not promoted.
+    promoted = any(period.promoted for period in periods) and not notes.get("took-over")
+    passed = "Promoted" if promoted else None
     verdict = {"verdict": notes.get("verdict", passed), "failure": _json(notes.get("failure"))}
     facts = {
         "namespace": meta["namespace"],

@@ -26,6 +26,7 @@ from canarium.core.bookkeeping.gates import (
 )
 from canarium.core.bookkeeping.records import notes, pinning, pruning, renumbering
 from canarium.core.bookkeeping.restored_records import restoration
+from canarium.core.bookkeeping.rollout_settings import recorded_settings, with_settings
 from canarium.core.bookkeeping.scaling import orphans, scaling, unlabeled_autoscalers
 from canarium.core.bookkeeping.traffic_record import recorded, unrecordable_commands
 from canarium.core.context.commands import evaluated
@@ -136,11 +137,13 @@ def _actions(ctx: RolloutContext, result: PhaseResult) -> tuple[Action, ...]:
     be lost if they were deleted and the operator crashed before it was recorded.
     """
     moves = recorded(ctx, result, (*result.actions, *ctx.router.repair(ctx, result)))
+    moves = with_settings(ctx, moves)
     deletes = (n for n, x in enumerate(moves) if isinstance(x, DeleteDeployment | DeleteAutoscaler))
     first = next(deletes, len(moves))
     sizes = scaling(ctx, result)
     return (
         *renumbering(ctx),
+        *recorded_settings(ctx, result, moves),
         *recorded_checks(ctx, result),
         *recorded_gates(ctx, result),
         # Pins first: later writes may start a pod that reads them.

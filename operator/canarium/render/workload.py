@@ -34,12 +34,14 @@ def record(
     applied: Mapping[str, str] | None = None,
     served: str | None = None,
     model: Manifest | None = None,
+    settings: str | None = None,
 ) -> Manifest:
     """Returns the ControllerRevision.
 
     `new` has revision, number, algorithm, digest, identity, after and retry; `runtime` is the
     rendered server and its source; `applied` is who wrote the spec, `served` which revisions had
-    traffic before it; `model` are the known fields of spec.model, if it is not that of the parent.
+    traffic before it, `settings` how its rollout starts; `model` are the known fields of spec.model
+    if that is not the one of the parent.
     """
     spec = parent["spec"]
     after = {key: new[key] for key in ("after", "retry") if new.get(key)}
@@ -59,8 +61,9 @@ def record(
         "template": template,
     }
     head = head_of(parent, "apps/v1", "ControllerRevision", new["revision"])
-    if served:
-        head["metadata"]["annotations"] = {labels.SERVED: served}
+    notes = {labels.SERVED: served, labels.ROLLOUT_SETTINGS: settings}
+    if any(notes.values()):
+        head["metadata"]["annotations"] = {name: text for name, text in notes.items() if text}
     return {
         **head,
         "revision": new["number"],

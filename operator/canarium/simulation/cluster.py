@@ -16,6 +16,7 @@ from typing import Any, Self
 from canarium.api.effective_spec import EffectiveSpec, effective_spec
 from canarium.api.model_deployment import Spec
 from canarium.core.decision import plan as p
+from canarium.core.facts import rollout_settings, takeover
 from canarium.core.facts.check_templates import ANNOTATION
 from canarium.core.facts.gate_jobs import GateJob, GateService
 from canarium.core.facts.gateways import Backend, Route
@@ -143,12 +144,13 @@ class Cluster(Kubernetes):
 
     def _carry_out(self, action: p.Action) -> None:
         match action:
-            case p.StoreRevision(new, served):
+            case p.StoreRevision(new, served, settings):
                 model = self.spec["model"]
                 self._store(
                     new,
                     model,
                     served=served,
+                    rollout_settings=settings,
                     after=new.after,
                     retry=new.retry,
                     pins="uri" in model and "digest" not in model,
@@ -169,6 +171,10 @@ class Cluster(Kubernetes):
                         images=dict(facts).get("images", r.images),
                         failure=dict(facts).get("failure", r.failure),
                         gates=dict(facts).get("gates", r.gates),
+                        rollout_settings=dict(facts).get(
+                            rollout_settings.ANNOTATION, r.rollout_settings
+                        ),
+                        took_over=dict(facts).get(takeover.ANNOTATION, r.took_over),
                         check_templates=dict(facts).get(ANNOTATION, r.check_templates),
                         commands=tuple(dict(facts).get("commands", "").split(","))
                         if "commands" in dict(facts)

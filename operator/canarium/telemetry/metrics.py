@@ -111,7 +111,7 @@ class OperatorMetrics:
         )
         self._rollouts = Counter(
             "canarium_rollouts",
-            "Ended rollouts: Promoted, RolledBack, Failed, Superseded, Withdrawn, Undone",
+            "Ended rollouts: Promoted, TookOver, RolledBack, Failed, Superseded, Withdrawn, Undone",
             ["outcome"],
             registry=self.registry,
         )

@@ -117,3 +117,11 @@ def test_statement_has_the_training_run() -> None:
     found = statement(record(**{"training-run": json.dumps(run)}), [], "fraud")
     assert found["predicate"]["trainingRun"] == run
     assert "trainingRun" not in statement(record(), [], "fraud")["predicate"]
+
+
+def test_version_that_serves_without_a_promotion_has_no_verdict() -> None:
+    period = Period("one", "2026-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z")
+    noted = record(**{"took-over": '{"time": "2026-01-01T00:00:00.000Z"}'})
+    assert statement(noted, [], "fraud", [period])["predicate"].get("verdict") is None
+    released = record(**{"took-over": ""})
+    assert statement(released, [], "fraud", [period])["predicate"]["verdict"] == "Promoted"

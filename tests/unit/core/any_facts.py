@@ -100,6 +100,18 @@ _POOLS: dict[str, tuple[Any, ...]] = {
         '[{"kind": "CheckTemplate", "name": "a", "args": {}, "checks": [{"later": 1}]}]',
         "not json",
     ),
+    "rollout_settings": (
+        '{"strategy": "Canary", "steps": [[10, "Manual"]]}',
+        '{"strategy": "BlueGreen", "steps": []}',
+        '{"strategy": "Canary", "steps": [[1]]}',
+        "not json",
+    ),
+    "took_over": (
+        '{"time": "2026-01-01T00:00:00.000Z"}',
+        '{"time": "2026-01-01T00:00:00.000Z", "pause": "10s", "released": "promote/one"}',
+        '{"time": 1}',
+        "not json",
+    ),
     "pause": ("Manual", "0s", "10s"),
     "analysis": ("Hold", "Promote"),
     "released": ("Elapsed", "promote/one", "Promotion"),

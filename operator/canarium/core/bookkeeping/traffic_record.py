@@ -142,5 +142,9 @@ def _grant(ctx: RolloutContext, result: PhaseResult) -> Grant | None:
 
 
 def unrecordable_commands(ctx: RolloutContext) -> Iterable[str]:
-    """Returns the commands that must not act yet because the record cannot be written."""
+    """Returns the commands that must not act yet because the record cannot be written: that of the
+    traffic, or that of a stable revision which took over."""
+    if ctx.is_unreleased:
+        rejection = ctx.observed.rejected(f"ControllerRevision {ctx.name}-{ctx.target}")
+        return RECORDED_COMMANDS if rejection else ()
     return () if ctx.traffic.record_object is None or recordable(ctx) else RECORDED_COMMANDS

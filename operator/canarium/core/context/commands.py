@@ -18,6 +18,7 @@ from canarium.core.context import approvals, reruns
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.gates import gates_of
 from canarium.core.context.position import is_at_pause
+from canarium.core.context.release import stands_at_pause
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import StoreRevision
 from canarium.core.facts.resolution import RESOLVE_ANNOTATION
@@ -42,6 +43,8 @@ class Command:
 
 def _abort(ctx: RolloutContext) -> str | None:
     if ctx.stable is None:
+        return "there is no earlier version to roll back to. Change the spec instead"
+    if ctx.is_unreleased:
         return "there is no earlier version to roll back to. Change the spec instead"
     if ctx.target == ctx.stable:
         return (
@@ -72,7 +75,7 @@ def _promote(ctx: RolloutContext) -> str | None:
     if why:
         return why
     p = ctx.progress
-    if is_at_pause(p) and p.weight == p.granted:
+    if stands_at_pause(ctx) or (is_at_pause(p) and p.weight == p.granted):
         return None
     gate = next((gate for gate in gates_of(ctx) if gate.waits), None)
     if gate:
@@ -82,7 +85,7 @@ def _promote(ctx: RolloutContext) -> str | None:
 
 
 def _promote_full(ctx: RolloutContext) -> str | None:
-    if ctx.target == ctx.stable:
+    if ctx.target == ctx.stable and not ctx.is_unreleased:
         return PROMOTED
     if ctx.stable is None:
         return "the first version has no steps"
@@ -94,7 +97,8 @@ def _promote_full(ctx: RolloutContext) -> str | None:
 def _pause(ctx: RolloutContext) -> str | None:
     if ctx.pause:
         return f"the rollout is already paused by {ctx.pause_text}"
-    if ctx.stable is None or (ctx.target == ctx.stable and ctx.previous is None) or ctx.quarantined:
+    settled = ctx.target == ctx.stable and ctx.previous is None and not ctx.is_unreleased
+    if ctx.stable is None or settled or ctx.quarantined:
         return "no rollout or bake is in progress"
     return None
 

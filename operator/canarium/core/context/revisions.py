@@ -27,6 +27,7 @@ from canarium.core.facts.revision import (
     identity_v1,
     new_record,
 )
+from canarium.core.facts.takeover import Takeover, takeover_from_text
 from canarium.core.facts.traffic import TrafficView
 
 
@@ -217,9 +218,12 @@ class Revisions:
         )
 
     def has_acted(self, echo: CommandEcho) -> bool:
-        """Returns whether the traffic record has the token of a command of this rollout."""
-        grant = self.traffic.record.grant
-        return bool(grant and grant.revision == echo.revision and token_of(echo) in grant.orders)
+        """Returns whether the traffic record, or that of stable, has the token of a command of this
+        rollout."""
+        grant, token = self.traffic.record.grant, token_of(echo)
+        if self.takeover and echo.revision == self.stable and self.takeover.released == token:
+            return True
+        return bool(grant and grant.revision == echo.revision and token in grant.orders)
 
     @cached_property
     def grant(self) -> Grant | None:
@@ -260,13 +264,26 @@ class Revisions:
     @cached_property
     def promoted_revisions(self) -> frozenset[str]:
         """Revisions that were promoted and have not failed since: stable, predecessors of other
-        records, and those that are promoted by a record's periods or the history."""
+        records, and those that are promoted by a record's periods or the history. Not one that
+        became stable only because it alone served (decision 0011)."""
         predecessors = {r.after for r in self.observed.records}
         promoted = {o.revision for o in self.status.history if o.outcome == OutcomeKind.PROMOTED}
         promoted |= {x.revision for x in self.recorded_periods if x.promoted}
         failed = {r.revision for r in self.observed.records if r.verdict == QUARANTINED}
         names = (self.stable, *predecessors, *promoted)
-        return frozenset(x for x in names if x and x not in failed)
+        unreleased = {r.revision for r in self.observed.records if r.took_over}
+        return frozenset(x for x in names if x and x not in failed | unreleased)
+
+    @cached_property
+    def takeover(self) -> Takeover | None:
+        """What stable still owes if it took over and was not promoted (decision 0011)."""
+        record = self.observed.record(self.stable)
+        return takeover_from_text(record.took_over) if record else None
+
+    @property
+    def is_unreleased(self) -> bool:
+        """Whether the target is stable, and was not promoted yet."""
+        return self.target == self.stable and self.takeover is not None
 
     @cached_property
     def recorded_periods(self) -> tuple[Period, ...]:

@@ -9,6 +9,7 @@ from canarium.core.context.clocks import Clocks
 from canarium.core.context.once import cached_property
 from canarium.core.facts.grant import pause_of
 from canarium.core.facts.observed import Service
+from canarium.core.facts.rollout_settings import RolloutSettings, settings_from_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,32 +23,40 @@ class RolloutFacts(Clocks):
         The rollout of another revision, which this spec ended (R10), does not count.
         """
         initial = self._initial_settings
-        return initial[0] if initial and self._has_started else self.settings.strategy
+        return initial.strategy if initial and self._has_started else self.settings.strategy
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """Steps in effect: those of the spec, unless its strategy has changed since the start."""
         if self.strategy == self.settings.strategy:
             return self.settings.steps
-        return self._initial_settings[1] if self._initial_settings else ()
+        return self._initial_settings.steps if self._initial_settings else ()
 
     @cached_property
-    def _initial_settings(self) -> tuple[str, tuple[Step, ...]] | None:
-        """Strategy and steps with which the rollout started, by the status, else by the record."""
+    def _initial_settings(self) -> RolloutSettings | None:
+        """Settings with which the rollout started, by the status, else by the traffic record, else
+        by the record of the target."""
         progress, subject = self.status.progress, self.status.candidate or self.status.failure
         if progress and progress.strategy and subject and subject.revision == self.target:
             steps = (Step(x.weight, pause_of(x.pause)) for x in progress.steps)
-            return progress.strategy, tuple(steps)
+            return RolloutSettings(progress.strategy, tuple(steps))
         if self.grant and self.grant.strategy:
-            return self.grant.strategy, self.grant.steps
-        return None
+            return RolloutSettings(self.grant.strategy, self.grant.steps)
+        record = self.observed.record(self.target)
+        # Those of an earlier rollout stay on the record until the next one starts.
+        return settings_from_text(record.rollout_settings) if record and self.is_created else None
+
+    @property
+    def is_created(self) -> bool:
+        """Whether the target has a Deployment or pods."""
+        deployment = self.observed.deployment(self.target)
+        return deployment is not None or bool(self.observed.pods_of(self.target))
 
     @property
     def _has_started(self) -> bool:
         """Whether the target was created, or stable was deleted or scaled to zero to replace it."""
         stable = self.observed.deployment(self.stable)
-        created = self.observed.deployment(self.target) or self.observed.pods_of(self.target)
-        return bool(created) or stable is None or stable.replicas == 0
+        return self.is_created or stable is None or stable.replicas == 0
 
     @cached_property
     def candidate_has_traffic(self) -> bool:

@@ -24,6 +24,8 @@ class StoreRevision:
     record: NewRecord
     #: Periods in which earlier revisions had traffic (JSON, see `core.facts.periods`).
     served: str | None = None
+    #: Settings of the rollout (JSON, see `core.facts.rollout_settings`); None for a first version.
+    settings: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

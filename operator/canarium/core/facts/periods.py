@@ -172,7 +172,7 @@ def _from_history(history: list[HistoryEntry]) -> list[Period]:
     stable: list[str] = []
     for revision, outcome, at in reversed(history):
         before = stable[-1] if stable else None
-        if outcome == OutcomeKind.PROMOTED and before != revision:
+        if outcome in (OutcomeKind.PROMOTED, OutcomeKind.TOOK_OVER) and before != revision:
             stable.append(revision)
         elif outcome == OutcomeKind.UNDONE and before == revision:
             stable.pop()

@@ -68,6 +68,11 @@ class Record:
     images: str | None = None
     #: Gates that have started to wait for it, and their results (JSON, see `core.facts.gates`).
     gates: str | None = None
+    #: Settings with which its last rollout started (JSON, see `core.facts.rollout_settings`).
+    rollout_settings: str | None = None
+    #: What it still owes if it became stable because it alone served (JSON, see
+    #: `core.facts.takeover`); it was not promoted then.
+    took_over: str | None = None
     #: Templates whose checks judge it (JSON, see `core.facts.check_templates`).
     check_templates: str | None = None
     uri: str | None = None

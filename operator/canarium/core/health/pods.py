@@ -21,6 +21,7 @@ _LACKS: dict[str, str] = {
     FailureReason.CONFIG_ERROR: "a ConfigMap, Secret or other container configuration is missing "
     "or invalid",
 }
+_NO_SOURCE = "the Secret, ConfigMap or PersistentVolumeClaim of a volume does not exist"
 
 
 def unfetched(pods: Iterable[Pod]) -> Cause | None:
@@ -59,7 +60,8 @@ def changed(pods: Iterable[Pod], artifact: str | None) -> Cause | None:
 
 
 def unstarted(pods: Iterable[Pod]) -> Cause | None:
-    """Returns the first pod that could never start, and why: no node, image or configuration.
+    """Returns the first pod that could never start, and why: no node, image, configuration
+    or source of a volume.
 
     The text does not change while the cause is the same.
     """
@@ -70,6 +72,8 @@ def unstarted(pods: Iterable[Pod]) -> Cause | None:
             return Cause(FailureReason.UNSCHEDULABLE, "no node can run the pod", pod.name)
         if pod.gated:
             return Cause(ObstacleReason.SCHEDULING_GATED, "the pod has a scheduling gate", pod.name)
+        if pod.trouble is not None and pod.trouble.missing and not pod.ready:
+            return Cause(FailureReason.CONFIG_ERROR, _NO_SOURCE, pod.name)
         for c in pod.containers:
             fault = not_pulled(c) or misconfigured(c) or not_created(c)
             if fault:

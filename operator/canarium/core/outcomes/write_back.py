@@ -101,7 +101,7 @@ def _version(record: Record, endpoint: str) -> str | None:
 
 def _state(ctx: RolloutContext, record: Record) -> RegistryState | None:
     """Returns how a revision stands; None while nothing is decided about it."""
-    if record.revision == ctx.stable:
+    if record.revision == ctx.stable and not ctx.takeover:
         return RegistryState.PROMOTED
     if record.verdict == QUARANTINED:
         return RegistryState.ROLLED_BACK if record.after else RegistryState.FAILED

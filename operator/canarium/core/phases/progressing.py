@@ -27,9 +27,10 @@ from canarium.core.context.position import granted, refreshed, released
 from canarium.core.context.progress import current_progress, next_step
 from canarium.core.context.standby import covers_for_stable
 from canarium.core.decision.phase_result import PhaseResult, Wait
-from canarium.core.decision.plan import Event, Scale
+from canarium.core.decision.plan import AnnotateRevision, Event, Scale
 from canarium.core.facts.grant import PROMOTION, token_of
 from canarium.core.facts.observed import Deployment
+from canarium.core.facts.takeover import ANNOTATION
 from canarium.core.health import gates
 from canarium.core.health.candidate import judge_candidate
 from canarium.core.health.cause import Cause
@@ -201,6 +202,9 @@ def _promote(
     warm = f"{describe(ctx, ctx.stable)} stays warm until {spoken(until)}" if bakes else ""
     # If the promotion ends an outage, no version serves until the endpoints follow (R29).
     does = "is serving" if is_answered(ctx) else "is promoted"
+    record = ctx.observed.record(ctx.target)
+    if record and record.took_over:
+        base = base.also(AnnotateRevision(ctx.target, ((ANNOTATION, ""),)))
     base = base.also(
         *ctx.router.promote(ctx, ctx.target, deployment.color, previous, stamp(ctx.now))
     )

@@ -13,6 +13,7 @@ from canarium.core.health.availability import is_down, serving_state
 from canarium.core.messages import explain, retry_advice
 from canarium.core.outcomes.failures import known_failure
 from canarium.core.phases.deployments import delete_revisions, store_revision
+from canarium.core.phases.releasing import releasing
 from canarium.core.phases.starting import is_first_unserved, unserved_first
 
 
@@ -46,7 +47,8 @@ def ready(ctx: RolloutContext) -> PhaseResult:
     # An outage is described for every phase alike (`core.health.availability`).
     if is_down(ctx, ctx.stable):
         return base
-    return base.say(f"{describe(ctx, ctx.stable)} {does}").explaining(ctx.stable, place)
+    base, has = base.explaining(ctx.stable, place), f"{describe(ctx, ctx.stable)} {does}"
+    return releasing(ctx, base, has, ctx.takeover) if ctx.takeover else base.say(has)
 
 
 def _failed_stable(

@@ -104,6 +104,7 @@ TABLE: tuple[Row, ...] = (
         "one write moves all traffic to it.",
         (
             Phase.READY,
+            Phase.PROGRESSING,
             Phase.BAKING,
             Phase.DEGRADED,
             Phase.ROLLING_BACK,
@@ -147,6 +148,7 @@ TABLE: tuple[Row, ...] = (
             Phase.DEGRADED,
             Phase.ROLLING_BACK,
             Phase.ROLLED_BACK,
+            Phase.FAILED,
             Phase.INVALID,
         ),
         when=lambda ctx: ctx.target != ctx.stable,
@@ -168,14 +170,15 @@ TABLE: tuple[Row, ...] = (
         "Stable is what the spec asks for, and has no ready endpoint.",
         "The message names the pod, the container, its exit code and its last log line. The "
         "operator corrects drift and moves traffic to the first version with ready pods.",
-        (Phase.READY, Phase.STARTING, Phase.BAKING, Phase.ROLLING_BACK),
+        (Phase.READY, Phase.PROGRESSING, Phase.STARTING, Phase.BAKING, Phase.ROLLING_BACK),
         when=is_degraded,
         then=degraded,
     ),
     Row(
         Phase.READY,
         "Stable is what the spec asks for, and nothing else is warm.",
-        "The operator corrects drift and deletes obsolete objects.",
+        "The operator corrects drift and deletes obsolete objects. While a version that became "
+        "stable because no other one served owes pauses or gates, the phase is Progressing.",
         (Phase.DEGRADED, Phase.STARTING),
         when=lambda ctx: True,
         then=ready,

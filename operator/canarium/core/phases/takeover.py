@@ -14,9 +14,11 @@ from canarium.api.states import OutcomeKind
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
-from canarium.core.decision.plan import Event
+from canarium.core.decision.plan import AnnotateRevision, Event
+from canarium.core.facts.takeover import ANNOTATION, Takeover
 from canarium.core.health.cause import Cause
 from canarium.core.outcomes.records import history_entry
+from canarium.core.phases.waiting import resume_advice
 from canarium.core.times import length, spoken, stamp
 
 
@@ -37,17 +39,18 @@ def _serves_alone(ctx: RolloutContext, revision: str) -> bool:
 
 
 def takes_over_at(ctx: RolloutContext) -> float | None:
-    """Returns when the successor becomes stable; None without one, while paused, and while
-    no change of traffic is possible.
+    """Returns when the successor becomes stable; None without one, and while no change of traffic
+    is possible.
 
+    A pause does not delay it: stable has no ready pods, no traffic moves, and nothing is promoted.
     Stable has as long to recover as a candidate has to become ready, unless it was scaled down to
     make room for the successor (R22).
     """
     if (
         ctx.stable_unavailable_since is None
-        or ctx.pause
         or successor(ctx) is None
         or ctx.router.blocker(ctx)
+        or ctx.observed.rejected(f"ControllerRevision {ctx.name}-{successor(ctx)}")
     ):
         return None
     return ctx.stable_unavailable_since + (
@@ -72,11 +75,13 @@ def wait_for_stable(
         else f"The rollout continues once {describe(ctx, ctx.stable)} is ready"
     )
     base = base.explaining_outage()
+    paused = f"It is paused by {ctx.pause_text}. {resume_advice(ctx)}" if ctx.pause else ""
     return base.recheck_in(takes_over - ctx.now if takes_over is not None else None).wait(
         HoldReason.STABLE_UNAVAILABLE,
         f"{describe(ctx, ctx.target)} is waiting: {describe(ctx, other)} cannot be deleted while "
         f"{describe(ctx, ctx.stable)} has no ready pods",
         then,
+        paused,
         until=takes_over,
         observed="0 ready",
         threshold="1 ready",
@@ -90,6 +95,10 @@ def take_over(ctx: RolloutContext, base: PhaseResult, other: str) -> PhaseResult
     """
     deployment = ctx.observed.deployment(other)
     assert deployment is not None
+    if other not in ctx.promoted_revisions:
+        # Before the write that makes it stable: from then on it owes its pauses and gates.
+        owes = Takeover(stamp(ctx.now)).to_text()
+        base = base.also(AnnotateRevision(other, ((ANNOTATION, owes),)))
     base = base.also(*ctx.router.promote(ctx, other, deployment.color, None, stamp(ctx.now)))
     cause = Cause(OutcomeReason.STABLE_UNAVAILABLE, _why(ctx))
     text = f"{describe(ctx, other)} is now stable: {cause.message}"
@@ -100,7 +109,7 @@ def take_over(ctx: RolloutContext, base: PhaseResult, other: str) -> PhaseResult
             f"The rollout of {describe(ctx, ctx.target)} starts next",
         )
         .with_revisions(other, candidate=base.candidate)
-        .with_outcome(history_entry(ctx, other, OutcomeKind.PROMOTED, cause.reason, cause))
+        .with_outcome(history_entry(ctx, other, OutcomeKind.TOOK_OVER, cause.reason, cause))
         .with_events(Event("Warning", EventReason.STABLE_UNAVAILABLE, text))
         .recheck_only_in(0.0)
     )

@@ -18,7 +18,8 @@ from canarium.core.outcomes.gates import approval_advice, gates_after
 def gates_status(ctx: RolloutContext, result: PhaseResult) -> tuple[GateStatus, ...] | None:
     """Returns the gates of the target, those that do not wait yet only while they still can; None
     without any."""
-    underway = bool(result.candidate or result.previous) and result.failure is None
+    moves = result.candidate or result.previous or ctx.is_unreleased
+    underway = bool(moves) and result.failure is None
     gates = (
         _status(ctx, gate)
         for gate in gates_after(ctx, result)

@@ -31,7 +31,10 @@ def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
         first = ctx.status.stable is None
         why = OutcomeReason.FIRST_VERSION if first else OutcomeReason.STEPS_COMPLETED
         command = progress.command if progress else None
-        entry = history_entry(ctx, revision, OutcomeKind.PROMOTED, why, command=command)
+        kind = OutcomeKind.PROMOTED
+        if ctx.takeover:
+            kind, why, command = OutcomeKind.TOOK_OVER, OutcomeReason.STABLE_UNAVAILABLE, None
+        entry = history_entry(ctx, revision, kind, why, command=command)
         return entry if ctx.status_is_stale else None
     if revision == ctx.target:
         return None

@@ -47,8 +47,8 @@ class Executor:
         namespace, model = parent["metadata"]["namespace"], parent["metadata"]["name"]
         key, writer = (namespace, model), self._writer
         match action:
-            case p.StoreRevision(new, serving):
-                await self._records.store(parent, key, new, serving)
+            case p.StoreRevision(new, serving, settings):
+                await self._records.store(parent, key, new, serving, settings)
             case p.RestoreRevision(new, model_known, artifact):
                 await self._records.restore(parent, key, new, model_known, artifact)
             case p.AnnotateRevision(revision, facts):

@@ -42,7 +42,12 @@ class RevisionRecords:
         self._accepted: dict[Key, bytes] = {}
 
     async def store(
-        self, parent: Mapping[str, Any], key: Key, new: Any, serving: str | None
+        self,
+        parent: Mapping[str, Any],
+        key: Key,
+        new: Any,
+        serving: str | None,
+        settings: str | None,
     ) -> None:
         """Stores a new revision. Raises WriteRejected when its pod would not be accepted."""
         await self._check_service_name(parent, key)
@@ -56,7 +61,9 @@ class RevisionRecords:
             return  # The model was deleted meanwhile: the record would have no owner.
         applied = cached.applied
         template, runtime = normalized(template), normalized(runtime)
-        body = workload.record(parent, asdict(new), template, runtime, applied, serving)
+        body = workload.record(
+            parent, asdict(new), template, runtime, applied, serving, settings=settings
+        )
         await self._create(key, body)
         self._accepted.pop(key, None)
         for what in (TRIAL_POD, ""):

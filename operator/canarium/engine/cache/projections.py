@@ -8,6 +8,7 @@ from sys import intern
 from canarium import GROUP
 from canarium.api.server import FETCH_CONTAINER
 from canarium.api.states import JobState
+from canarium.core.facts import takeover
 from canarium.core.facts.check_templates import ANNOTATION
 from canarium.core.facts.gate_jobs import GateJob, GateService
 from canarium.core.facts.gateways import Backend
@@ -71,6 +72,8 @@ def record(raw: Raw) -> Child[Record]:
         signature=notes.get(f"{GROUP}/signature"),
         images=notes.get(labels.IMAGES),
         gates=notes.get(f"{GROUP}/gates"),
+        rollout_settings=notes.get(labels.ROLLOUT_SETTINGS),
+        took_over=notes.get(f"{GROUP}/{takeover.ANNOTATION}"),
         check_templates=notes.get(f"{GROUP}/{ANNOTATION}"),
         uri=model.get("uri"),
         resolved=resolved,

@@ -78,3 +78,65 @@ def test_step_of_weight_zero_has_no_traffic_while_its_router_is_pending() -> Non
     edited(cluster, gateway_spec, rollout(steps((0, "Manual"), (50, "Manual"))))
     stands(cluster, 0)
     assert cluster.serving() == {"1": 3}
+
+
+LEGAL = {"name": "legal", "before": "Traffic", "approval": {}}
+
+
+@rule("R12", "R18")
+@MAKES
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("strategy", ["BlueGreen", "Recreate"])
+def test_change_of_strategy_before_the_first_weight_does_not_skip_the_steps(
+    make: Make, strategy: str, lost: bool
+) -> None:
+    gated = rollout(steps((10, "Manual")), gates=[LEGAL])
+    cluster = Cluster(make("1", rollout=gated))
+    cluster.run(10)
+    cluster.annotations = {"approve": f"{cluster.revision('1')}/legal"}
+    cluster.run(10)
+    cluster.spec = make("2", rollout=gated)
+    cluster.run(20)
+    cluster.spec = make("2", rollout=rollout(None, strategy=strategy))
+    if lost:
+        lose(cluster)
+    cluster.run(3)
+    order(cluster, "approve", "legal")
+    cluster.run(300, tick=2)
+    stands(cluster, 10)
+
+
+@rule("R12", "R18")
+@MAKES
+def test_steps_edited_before_the_first_weight_survive_a_lost_status(make: Make) -> None:
+    gates = [LEGAL]
+    cluster = Cluster(make("1", rollout=rollout(None))).run(20)
+    cluster.spec = make("2", rollout=rollout(steps((10, "1s")), gates=gates))
+    cluster.run(20)
+    edited(cluster, make, rollout(steps((10, "Manual")), gates=gates))
+    cluster.spec = make("2", rollout=rollout(None, strategy="BlueGreen", gates=gates))
+    lose(cluster).run(3)
+    order(cluster, "approve", "legal")
+    cluster.run(300, tick=2)
+    stands(cluster, 10)
+
+
+@rule("R12")
+@MAKES
+def test_version_that_returns_takes_the_strategy_of_its_new_rollout(make: Make) -> None:
+    cluster = rolling(make, MANUAL_25)
+    cluster.spec = make("1", rollout=rollout(MANUAL_25))
+    cluster.run(60)
+    cluster.spec = make("2", rollout=rollout(None, strategy="BlueGreen"))
+    lose(cluster).run(60)
+    assert promoted(cluster)
+    cluster.run(400, tick=2)
+    record = next(x for x in cluster.records if x.revision == cluster.revision("2"))
+    assert record.rollout_settings == '{"strategy": "BlueGreen", "steps": []}'
+
+
+@rule("R12", "R26")
+def test_record_of_a_new_version_has_the_settings_of_its_rollout() -> None:
+    cluster = rolling(spec, MANUAL_25)
+    record = next(x for x in cluster.records if x.revision == cluster.revision("2"))
+    assert record.rollout_settings == '{"strategy": "Canary", "steps": [[25, "Manual"]]}'

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from canarium.core.facts.pods import Container
+from canarium.core.facts.pods import Container, Trouble, TroubleReason
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -17,7 +17,13 @@ WHY: dict[str, dict[str, Any]] = {
     "SchedulingGated": {"gated": True},
     "ImagePullFailed": {"containers": (Container("server", waiting="ImagePullBackOff"),)},
     "ConfigError": {"containers": (Container("server", waiting="CreateContainerConfigError"),)},
+    "volume": {
+        "scheduled": True,
+        "containers": (Container("server", waiting="ContainerCreating"),),
+        "trouble": Trouble(TroubleReason.FAILED_MOUNT, 'secret "s" not found', missing=True),
+    },
 }
+REASONS = {"volume": "ConfigError"}
 #: For the cluster's own kubelet, which would start a pod some time after it was made.
 NEVER = 1e9
 causes = pytest.mark.parametrize("why", WHY)
@@ -42,7 +48,12 @@ def starve(cluster: Cluster, version: str, why: str, spared: int = 0) -> Cluster
 
 def feed(cluster: Cluster) -> Cluster:
     """There is room again."""
-    none: dict[str, Any] = {"unschedulable_since": None, "gated": False, "containers": ()}
+    none: dict[str, Any] = {
+        "unschedulable_since": None,
+        "gated": False,
+        "containers": (),
+        "trouble": None,
+    }
     cluster.pods = [
         replace(p, created=cluster.now, **none) if not p.ready else p for p in cluster.pods
     ]
@@ -87,7 +98,10 @@ def test_candidate_that_had_its_capacity_holds_while_a_pod_cannot_start(why: str
     assert cluster.status.phase == "Progressing"
     assert cluster.serving() == {"1": 3, "2": 1}
     assert cluster.status.waiting_for is not None
-    assert (cluster.status.waiting_for.reason, cluster.status.waiting_for.pod) == (why, "p5-again")
+    assert (cluster.status.waiting_for.reason, cluster.status.waiting_for.pod) == (
+        REASONS.get(why, why),
+        "p5-again",
+    )
     assert "keeps weight 50" in cluster.status.message
     writes = cluster.writes
     cluster.run(900)
@@ -134,4 +148,4 @@ def test_version_that_serves_with_fewer_pods_names_the_one_that_cannot_start(why
     assert cluster.status.phase == "Ready"
     assert "is serving with 2 of 3 pods ready: " in cluster.status.message
     ready = next(c for c in cluster.status.conditions if c.type == "Ready")
-    assert (ready.status, ready.reason) == ("False", why)
+    assert (ready.status, ready.reason) == ("False", REASONS.get(why, why))

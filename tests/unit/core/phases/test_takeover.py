@@ -94,7 +94,7 @@ def test_serving_candidate_becomes_stable_when_stable_stays_unavailable(
     assert cluster.status.phase == "Ready"
     ends = [(o.version, o.outcome) for o in reversed(cluster.status.history)]
     second = "Failed" if failed else "Superseded"
-    assert ends == [("1", "Promoted"), ("2", second), ("2", "Promoted"), ("3", "Promoted")]
+    assert ends == [("1", "Promoted"), ("2", second), ("2", "TookOver"), ("3", "Promoted")]
 
 
 @BOTH
@@ -145,13 +145,20 @@ def test_newer_version_during_a_recreate_follows_the_serving_version() -> None:
 
 
 @BOTH
-@rule("R13", "R16")
-def test_no_version_becomes_stable_while_paused(make: Any) -> None:
-    cluster = held_up(make)
+@rule("R13", "R16", "R29")
+@pytest.mark.parametrize("failed", [False, True])
+def test_pause_is_named_and_does_not_keep_an_unavailable_stable(make: Any, failed: bool) -> None:
+    cluster = held_up(make, failed=failed)
     cluster.spec = {**make("3", rollout=SOON), "paused": True}
+    cluster.run(5)
+    assert "becomes stable at" in cluster.status.message
+    assert "paused by spec.paused" in cluster.status.message
+    assert "set spec.paused to false" in cluster.status.message
     cluster.run(200)
-    assert stable(cluster) == "1"
-    assert "The rollout continues once version 1" in cluster.status.message
+    assert (stable(cluster), answering(cluster)) == ("2", {"2"})
+    assert cluster.status.waiting_for is not None
+    assert cluster.status.waiting_for.reason == "Paused"
+    assert set(cluster.deployments) == {cluster.revision("2")}
     cluster.spec = make("3", rollout=SOON)
     cluster.run(150)
     assert answering(cluster) == {"3"}
