@@ -68,9 +68,10 @@ _SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
     ),
     ("Conflicts of routes", reasons.ConflictReason, "The condition `RouteConflicted`."),
     (
-        "Checks",
+        "Checks, smoke tests and gates",
         reasons.CheckReason,
-        "`status.analysis.checks[].reason`, and the condition `AnalysisReady`.",
+        "`status.analysis.checks[].reason`, and the conditions `AnalysisReady`, "
+        "`SmokeTestsReady` and `GatesReady`.",
     ),
     (
         "Lost connections",

@@ -238,7 +238,7 @@ async def test_columns_and_events_show_the_progress_of_a_rollout(cluster: Cluste
     note = f"canarium.dev/promote={revision}/one"
     cluster.plane.kubectl("-n", cluster.namespace, "annotate", "modeldeployment", "fraud", note)
     await cluster.phase("Ready", "2")
-    expected = ["Promoted", "RolloutStarted", "WeightInEffect", "WaitingForApproval"]
+    expected = ["Promoted", "RolloutStarted", "WeightInEffect", "WaitingForPromotion"]
     expected += ["CommandAccepted", "Promoted"]
     told: list[str] = []
     # Events are written after the status that they belong to.

@@ -33,6 +33,7 @@ _LEVELS: dict[str, apprise.NotifyType] = {
     TransitionType.BLOCKED: apprise.NotifyType.WARNING,
     TransitionType.STANDBY_SERVING: apprise.NotifyType.WARNING,
     TransitionType.WAITING_FOR_APPROVAL: apprise.NotifyType.WARNING,
+    TransitionType.WAITING_FOR_PROMOTION: apprise.NotifyType.WARNING,
 }
 #: Templates are tried with it when the process starts.
 _SAMPLE = Transition(

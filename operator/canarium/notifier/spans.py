@@ -25,6 +25,7 @@ _STATES: Mapping[str, str] = {
     TransitionType.WEIGHT_IN_EFFECT: "weight",
     TransitionType.PAUSED: "paused",
     TransitionType.WAITING_FOR_APPROVAL: "waiting for approval",
+    TransitionType.WAITING_FOR_PROMOTION: "waiting for promotion",
     TransitionType.BLOCKED: "blocked",
 }
 #: Transitions that end the rollout or the bake of their revision.

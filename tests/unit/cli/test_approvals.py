@@ -100,7 +100,7 @@ def test_decision_that_cannot_count_is_not_written(
 def test_tree_shows_each_gate_with_who_decided_and_why() -> None:
     passed = {**RISK, "state": "Passed", "time": "2026-01-02T00:00:00.000Z", "by": "alice"}
     ended = {"name": "eval", "kind": "Job", "state": "Passed", "results": '{"auc":0.9}'}
-    eval_gate = {**passed, **ended, "by": "job/fraud-1"}
+    eval_gate = {**passed, **ended, "by": "Job/fraud-1"}
     tree = view(Objects.of(at_gates({**passed, "message": "fine"}, BOARD, eval_gate), ()), 0.0)
     lines = [plain(spans).split() for spans in tree_lines(tree, 0.0)]
     assert ["GATE", "KIND", "BEFORE", "STATE", "SINCE", "DECISION"] in lines
@@ -109,7 +109,7 @@ def test_tree_shows_each_gate_with_who_decided_and_why() -> None:
         *("2026-01-02T00:00:00.000Z", "alice:", "fine"),
     ] in lines
     assert ["board", "Approval", "Promotion", "Pending", "-", "-"] in lines
-    assert any(words[-2:] == ["job/fraud-1:", '{"auc":0.9}'] for words in lines)
+    assert any(words[-2:] == ["Job/fraud-1:", '{"auc":0.9}'] for words in lines)
 
 
 def test_web_gate_without_an_answer_is_explained_with_what_was_answered() -> None:

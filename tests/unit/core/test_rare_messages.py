@@ -280,7 +280,7 @@ CASES: dict[str, tuple[Callable[[], Plan], str]] = {
     ),
     "one foreign object": (
         lambda: fresh(name_conflicts=("Service m",)),
-        "Service/m exists and is not controlled by this model. To adopt what has no controller",
+        "Service/m exists and is not controlled by this model. To adopt an object without a",
     ),
     "foreign objects": (
         lambda: fresh(name_conflicts=("Service m", "Deployment m-x")),

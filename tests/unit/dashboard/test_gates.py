@@ -40,14 +40,14 @@ async def test_gates_are_listed_with_who_decided_and_why() -> None:
             "legal", state="Passed", by="alice", message="<b>fine</b>", before="Weight", weight=50
         ),
         gate("risk", kind="Web", message="https://risk.example: status 500"),
-        gate("eval", kind="Job", state="Passed", by="job/fraud-1", results='{"auc":0.9}'),
+        gate("eval", kind="Job", state="Passed", by="Job/fraud-1", results='{"auc":0.9}'),
     )
     async with browsing(api, actions=True) as browser:
         text = (await browser.get(MODEL)).text
     assert "alice: &lt;b&gt;fine&lt;/b&gt;" in text
     assert "Weight 50" in text
     assert "https://risk.example: status 500" in text
-    assert "job/fraud-1 <code>{&#34;auc&#34;:0.9}</code>" in text
+    assert "Job/fraud-1 <code>{&#34;auc&#34;:0.9}</code>" in text
     assert "/gates/" not in text, "no person decides about a web gate, or again about another one"
 
 

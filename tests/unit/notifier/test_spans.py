@@ -40,17 +40,18 @@ def lasted(span: Span) -> tuple[str, float, float]:
 
 
 def test_promoted_rollout_has_a_span_for_each_state() -> None:
-    root, *states = exported(*CANARY, at(130, "Promoted"))
+    root, *states = exported(*CANARY, at(120, "WaitingForPromotion"), at(130, "Promoted"))
     assert lasted(root) == ("rollout risk/fraud", 0, 130)
     assert [lasted(state) for state in states] == [
         ("start", 0, 10),
         ("weight 20", 10, 40),
         ("waiting for approval", 40, 100),
-        ("weight 50", 100, 130),
+        ("weight 50", 100, 120),
+        ("waiting for promotion", 120, 130),
     ]
     assert {span.trace_id for span in states} == {root.trace_id}
     assert {span.parent_id for span in states} == {root.span_id}
-    assert len({span.span_id for span in (root, *states)}) == 5
+    assert len({span.span_id for span in (root, *states)}) == 6
     assert dict(root.attributes) == {
         "k8s.cluster.name": "prod",
         "k8s.namespace.name": "risk",

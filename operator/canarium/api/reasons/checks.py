@@ -1,15 +1,18 @@
-"""Reasons of the checks in `status.analysis`, and how a connection to a pod is lost."""
+"""Reasons of checks, and of smoke tests and gates without a usable result; lost connections."""
 
 from __future__ import annotations
 
 from canarium.api.reasons.base import NOTHING, Reason
 
 _INSUFFICIENT = "Counts as insufficient; nothing fails for it."
-_ERROR = "Counts as an error; rolls back only where `errorLimit` asks for it."
+_ERROR = (
+    "Tries again. A check counts it as an error, which rolls back only where `errorLimit` asks for "
+    "it; smoke tests and gates keep waiting."
+)
 
 
 class CheckReason(Reason):
-    """Why a check passes, fails, or has no result."""
+    """Why a check passes, fails, or has no result, or why a smoke test or gate has none."""
 
     WITHIN_BOUNDS = (
         "WithinBounds",
@@ -73,21 +76,21 @@ class CheckReason(Reason):
     )
     INVALID_QUERY = (
         "InvalidQuery",
-        "The query is not valid, or does not return one number.",
+        "The query or the URL is not valid, or the query does not return one number.",
         _ERROR,
-        "Fix the query.",
+        "Fix the query or the URL.",
     )
     QUERY_FAILED = (
         "QueryFailed",
-        "The query had no usable answer.",
+        "The request had no usable answer.",
         _ERROR,
-        "Check the source that the message names.",
+        "Check the system that the message names.",
     )
     INVALID_ANSWER = (
         "InvalidAnswer",
         "The answer cannot be parsed.",
         _ERROR,
-        "Check the source that the message names.",
+        "Check the system that the message names.",
     )
     INVALID_TEST = (
         "InvalidTest",
@@ -110,9 +113,9 @@ class CheckReason(Reason):
     )
     UNREACHABLE = (
         "Unreachable",
-        "The source of the check cannot be reached.",
+        "The address cannot be reached.",
         _ERROR,
-        "Check its address and the NetworkPolicies.",
+        "Check the address and the NetworkPolicies.",
     )
     PODS_UNREACHABLE = (
         "PodsUnreachable",
@@ -122,31 +125,31 @@ class CheckReason(Reason):
     )
     ADDRESS_REFUSED = (
         "AddressRefused",
-        "The operator does not connect to this address for a check.",
+        "The operator does not connect to this address.",
         _ERROR,
         "Ask an administrator to allow the address.",
     )
     UNTRUSTED_CERTIFICATE = (
         "UntrustedCertificate",
-        "The certificate of the source is not signed by a trusted authority.",
+        "The certificate of the server is not signed by a trusted authority.",
         _ERROR,
-        "Add the authority to the Secret of the check as `ca.crt`, or fix the certificate.",
+        "Add the authority to the Secret of `authentication` as `ca.crt`, or fix the certificate.",
     )
     ACCESS_DENIED = (
         "AccessDenied",
-        "The source rejects the credentials, or their rights are not sufficient.",
+        "The server rejects the credentials, or their rights are not sufficient.",
         _ERROR,
-        "Fix the Secret of the check, or grant the right that the message names.",
+        "Fix the Secret that the message names, or grant the missing right.",
     )
     INVALID_CREDENTIALS = (
         "InvalidCredentials",
-        "The Secret of the check is missing or malformed.",
+        "The Secret that the spec names is missing or malformed.",
         _ERROR,
         "Fix the Secret.",
     )
     INVALID_CONFIG_MAP = (
         "InvalidConfigMap",
-        "The ConfigMap of the check is missing or malformed.",
+        "The ConfigMap that the spec names is missing or malformed.",
         _ERROR,
         "Fix the ConfigMap.",
     )
@@ -160,7 +163,7 @@ class CheckReason(Reason):
         "AnswerTooLarge",
         "The answer is longer than what is evaluated.",
         _ERROR,
-        "Ask for less.",
+        "Return a shorter answer.",
     )
     EVALUATION_LIMIT = (
         "EvaluationLimit",
@@ -170,7 +173,7 @@ class CheckReason(Reason):
     )
     EVALUATION_UNAVAILABLE = (
         "EvaluationUnavailable",
-        "The operator had no capacity to evaluate the check.",
+        "The operator had no capacity to evaluate the answer.",
         _ERROR,
         "If it lasts, give the operator more CPU.",
     )

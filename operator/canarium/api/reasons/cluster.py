@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from canarium.api.reasons.base import Reason
 
-_HOLDS = "Holds the rollout; the deadline stands still."
+_HOLDS = "Holds the rollout; the progress deadline is paused."
 _COUNTS = "Counts the progress deadline."
 _KEEPS = "Keeps the promoted version serving and tries again every 30 s."
 

@@ -32,9 +32,16 @@ class EventReason(Reason):
     )
     WAITING_FOR_APPROVAL = (
         "WaitingForApproval",
-        "A rollout waits for a person: at a step that only a person ends, or at an approval gate.",
-        "Keeps the weight until the command arrives.",
-        "Give the command that the message names; to roll back, annotate `canarium.dev/abort`.",
+        "A rollout waits for the decision of a person at an approval gate.",
+        "Keeps the weight until a person decides.",
+        "Annotate `canarium.dev/approve` or `canarium.dev/reject`, as the message shows.",
+    )
+    WAITING_FOR_PROMOTION = (
+        "WaitingForPromotion",
+        "A rollout waits at a step that only a person ends: it has `pause: Manual`, or its "
+        "analysis was removed.",
+        "Keeps the weight until the command `promote` arrives.",
+        "To continue, annotate `canarium.dev/promote`; to roll back, `canarium.dev/abort`.",
     )
     WAITING_FOR_GATE = (
         "WaitingForGate",

@@ -17,7 +17,7 @@ class HoldReason(Reason):
     ENDPOINTS_NOT_READY = (
         "EndpointsNotReady",
         "Pods of the version are ready, and the Service does not list them as endpoints yet.",
-        "Waits for Kubernetes to update the endpoints; the deadline stands still.",
+        "Waits for Kubernetes to update the endpoints; the progress deadline is paused.",
         "If it lasts, check the endpoint controller of the cluster.",
     )
     WAITING_FOR_GATEWAY = (
@@ -180,7 +180,7 @@ class HoldReason(Reason):
     WRITE_REJECTED = (
         "WriteRejected",
         "The API server rejects the next write that the rollout needs.",
-        "Repeats the write; the deadline stands still.",
+        "Repeats the write; the progress deadline is paused.",
         "Remove what rejects the write.",
     )
 

@@ -21,6 +21,7 @@ class TransitionType(StrEnum):
     WEIGHT_IN_EFFECT = "WeightInEffect"
     PAUSED = "Paused"
     WAITING_FOR_APPROVAL = "WaitingForApproval"
+    WAITING_FOR_PROMOTION = "WaitingForPromotion"
     PROMOTED = "Promoted"
     COMPLETED = "Completed"
     ROLLED_BACK = "RolledBack"

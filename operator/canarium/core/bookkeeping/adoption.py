@@ -69,8 +69,8 @@ def conflicts(observed: Observed, model: str) -> str:
 def how_to_adopt(model: str) -> str:
     """Returns how a user lets the model adopt an object, and what deleting it costs."""
     return (
-        f"To adopt what has no controller, annotate it canarium.dev/adopt={model}. "
-        "Deleting it stops what it runs or routes"
+        f"To adopt an object without a controller, annotate it with canarium.dev/adopt={model}. "
+        "Deleting the object instead also stops its pods or its traffic"
     )
 
 

@@ -20,6 +20,7 @@ from canarium.core.facts.check_templates import (
     path_of,
     templates_from_json,
 )
+from canarium.core.facts.observed import Rejection
 from canarium.core.messages import object_name
 
 _QUOTED = 1024
@@ -38,6 +39,8 @@ class TemplateChecks:
     templates: tuple[ExpandedTemplate, ...] = ()
     unrecorded: bool = False
     missing: Missing | None = None
+    #: Rejected write of the record, where that is what is missing.
+    rejection: Rejection | None = None
 
 
 def template_checks(rollout: RolloutFacts) -> TemplateChecks:
@@ -61,11 +64,13 @@ def template_checks(rollout: RolloutFacts) -> TemplateChecks:
     if fault and missing is None:
         missing = (fault.reason.value, f"{path_of(fault, None)}: {fault.text}")
     rejection = rollout.observed.rejected(f"ControllerRevision {rollout.name}-{rollout.target}")
-    if missing is None and unrecorded and rejection:
+    if missing is not None or not unrecorded:
+        rejection = None
+    if rejection:
         text = f"{object_name(rejection.what)}: {rejection.message[:_QUOTED]}"
         missing = (rejection.reason, text)
     # A write would drop from the record what a later version can read.
-    return TemplateChecks(tuple(templates), unrecorded and is_readable, missing)
+    return TemplateChecks(tuple(templates), unrecorded and is_readable, missing, rejection)
 
 
 def _unreadable(rollout: RolloutFacts, reference: TemplateReference) -> Fault:

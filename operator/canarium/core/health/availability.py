@@ -55,7 +55,9 @@ def outage_cause(ctx: RolloutContext, revision: str | None) -> Cause | None:
     if cause:
         return cause
     if deployment is None and not any(pod.serves for pod in pods):
-        return Cause(ConditionReason.DEPLOYMENT_MISSING, "its Deployment does not exist")
+        return Cause(
+            ConditionReason.DEPLOYMENT_MISSING, f"Deployment/{ctx.name}-{revision} does not exist"
+        )
     blocked = obstacle(ctx, revision)
     if blocked:
         return Cause(blocked.reason.value, blocked.message, blocked.pod, blocked.container)

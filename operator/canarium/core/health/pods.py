@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from canarium.api.reasons import FailureReason, ObstacleReason
 from canarium.api.server import FETCH_CONTAINER
-from canarium.core.facts.pods import Pod
+from canarium.core.facts.pods import UNSCHEDULABLE_TEXT, Pod
 from canarium.core.health.cause import Cause
 from canarium.core.health.containers import (
     exited,
@@ -69,7 +69,7 @@ def unstarted(pods: Iterable[Pod]) -> Cause | None:
         if pod.terminating or pod.disrupted or any(exited(c) for c in pod.containers):
             continue
         if pod.unschedulable_since is not None:
-            return Cause(FailureReason.UNSCHEDULABLE, "no node can run the pod", pod.name)
+            return Cause(FailureReason.UNSCHEDULABLE, UNSCHEDULABLE_TEXT, pod.name)
         if pod.gated:
             return Cause(ObstacleReason.SCHEDULING_GATED, "the pod has a scheduling gate", pod.name)
         if pod.trouble is not None and pod.trouble.missing and not pod.ready:

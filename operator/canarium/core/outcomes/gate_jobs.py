@@ -120,7 +120,7 @@ def after_job(ctx: RolloutContext, gate: Gate, one: OpenedGate) -> OpenedGate | 
             updated,
             result=results[report.outcome].value,
             time=stamp(ctx.now),
-            by=f"job/{attempt.name}",
+            by=f"Job/{attempt.name}",
             comment=report.text or None,
             exit_code=report.exit_code,
             results=report.results,
@@ -155,7 +155,7 @@ def trouble(ctx: RolloutContext, gate: Gate) -> tuple[ConditionReason | str, str
     if attempt.job is None and rejection:
         return rejections.reason_of(rejection), rejections.quoted(rejection)
     if attempt.report and attempt.report.blocked:
-        return ConditionReason.GATE_JOB_BLOCKED, f"job/{attempt.name}: {attempt.report.text}"
+        return ConditionReason.GATE_JOB_BLOCKED, f"Job/{attempt.name}: {attempt.report.text}"
     return None
 
 
@@ -166,10 +166,10 @@ def job_so_far(ctx: RolloutContext, gate: Gate) -> str:
         return "Its Job is about to be created"
     number = f" (attempt {attempt.in_row} of {ATTEMPTS})" if attempt.in_row > 1 else ""
     if attempt.job is None:
-        return f"job/{attempt.name} is about to be created{number}"
+        return f"Job/{attempt.name} is about to be created{number}"
     if attempt.job.state == JobState.RUNNING:
-        return f"job/{attempt.name} has not finished yet{number}"
-    return f"The result of job/{attempt.name} is being read{number}"
+        return f"Job/{attempt.name} has not finished yet{number}"
+    return f"The result of Job/{attempt.name} is being read{number}"
 
 
 def job_text(ctx: RolloutContext, gate: Gate, *, is_late: bool = False) -> str:

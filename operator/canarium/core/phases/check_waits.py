@@ -37,7 +37,7 @@ def without_checks(
     ctx: RolloutContext, base: PhaseResult, has: str, missing: Missing, then: str
 ) -> PhaseResult:
     """Waits because checks are `missing`; `has` describes the version, `then` what follows."""
-    return base.wait(
+    return base.about(ctx.template_checks.rejection).wait(
         HoldReason.ANALYSIS_NOT_READY,
         f"{has} and is not judged by all checks",
         missing[1],

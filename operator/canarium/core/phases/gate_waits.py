@@ -11,7 +11,8 @@ from canarium.core.context.position import current_step
 from canarium.core.context.progress import next_step, progress_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.facts.gate_answers import AnswerState
-from canarium.core.outcomes.gate_jobs import trouble
+from canarium.core.facts.observed import Rejection
+from canarium.core.outcomes.gate_jobs import attempt_of, refused, trouble
 from canarium.core.outcomes.gate_progress import answer_to, progress_text
 from canarium.core.outcomes.gates import approval_advice
 from canarium.core.phases.waiting import held_weight, outlook, traffic_of
@@ -52,7 +53,7 @@ def at_gates(
     `has` describes the version, `meanwhile` what else applies, and `then` what follows.
     """
     gate, *others = gates
-    base = base.opening(one.name for one in gates)
+    base = base.opening(one.name for one in gates).about(_rejected_write(ctx, gate))
     deadlines = [(at, one) for one in gates if (at := times_out_at(ctx, one)) is not None]
     base = base.recheck_in(min((at - ctx.now for at, _ in deadlines if at > ctx.now), default=None))
     late = [one for at, one in deadlines if at <= ctx.now]
@@ -62,6 +63,7 @@ def at_gates(
     more = f" and of {', '.join(one.name for one in others)}" if others else ""
     removed = "" if gate.is_configured else " (no longer in spec.rollout.gates)"
     approval = "approval of " if gate.is_approval else ""
+    passed = "all of these gates have" if others else "the gate has"
     return base.wait(
         HoldReason.GATE_TIMED_OUT if is_late else _reason(ctx, gate),
         f"{has} and waits for {approval}gate {gate.name}{removed}{more} before {gate.point}",
@@ -71,7 +73,7 @@ def at_gates(
         approval_advice(ctx, gate)
         if gate.is_approval
         else progress_text(ctx, gate, is_late=is_late),
-        f"After that, {then}" if not is_late else "",
+        f"Once {passed} passed, {then}" if not is_late else "",
         until=None if is_late else until,
         threshold="command approve" if gate.is_approval else "a positive result",
     )
@@ -86,6 +88,12 @@ def _reason(ctx: RolloutContext, gate: Gate) -> HoldReason:
         answer = answer_to(ctx, gate)
         missing = answer is not None and answer.state is AnswerState.MISSING
     return HoldReason.GATE_UNAVAILABLE if missing else HoldReason.WAITING_FOR_GATE
+
+
+def _rejected_write(ctx: RolloutContext, gate: Gate) -> Rejection | None:
+    """Returns the rejected write that keeps the Job of `gate` from being created."""
+    attempt = attempt_of(ctx, gate.opened) if gate.opened else None
+    return refused(ctx, attempt) if attempt is not None and attempt.job is None else None
 
 
 def _deadline(gate: Gate, until: float | None, *, is_late: bool) -> str:

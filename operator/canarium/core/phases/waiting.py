@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from canarium.api.effective_spec import Step
-from canarium.api.reasons import HoldReason, ObstacleReason, RouteReason
+from canarium.api.reasons import HoldReason, RouteReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import deadline, endpoints_due, ends_downtime
 from canarium.core.context.naming import describe
@@ -14,7 +14,7 @@ from canarium.core.decision.plan import Action, SelectColor, SetRouteWeights
 from canarium.core.health import gates
 from canarium.core.health.candidate import blocked_pod
 from canarium.core.health.cause import Cause
-from canarium.core.health.obstacles import withheld
+from canarium.core.health.obstacles import obstacle
 from canarium.core.messages import command_advice, location
 from canarium.core.outcomes.rejections import quoted
 from canarium.core.phases.deployments import scale_up_rejected
@@ -86,8 +86,9 @@ def _lost_pods(ctx: RolloutContext) -> str:
     since = parse(ctx.progress.step_start_time) if ctx.progress.step_start_time else ctx.now
     deleted = [p for p in pods if p.terminating]
     replaced = [p for p in pods if not p.terminating and p.created >= since]
-    why = "its pods were deleted" if deleted or replaced or not pods else "its pods are not ready"
-    return f" but has no ready pods because {why}"
+    if deleted or replaced or not pods:
+        return " but has no ready pods because its pods were deleted"
+    return " but none of its pods is ready"
 
 
 def _waiting_for_cluster(
@@ -98,9 +99,12 @@ def _waiting_for_cluster(
     That is not the version's fault, so no deadline applies (R25).
     """
     where = location(missing.pod, missing.container)
-    result = blocked(ctx, base, Blocker(missing.reason, f"{missing.message}{where}"))
-    if withheld(ctx, ctx.target) or missing.reason == ObstacleReason.SCHEDULING_GATED:
-        # The message contains the cluster's own text; otherwise that is still to be added.
+    named = obstacle(ctx, ctx.target)
+    # The cluster's own text, where it has one, instead of a general one for the same pod.
+    is_named = named is not None and (named.reason, named.place) == (missing.reason, missing.place)
+    text = named.message if named is not None and is_named else missing.message
+    result = blocked(ctx, base, Blocker(missing.reason, f"{text}{where}"))
+    if is_named:
         result = result.explaining(ctx.target, missing.place)
     return result.wait(
         missing.reason,

@@ -32,7 +32,7 @@ def progress_events(ctx: RolloutContext, before: Status, after: Status) -> tuple
         *_started(ctx, before, after),
         *_weight_in_effect(ctx, before, after),
         *_paused(ctx, before, after),
-        *_waiting_for_approval(ctx, before, after),
+        *_waiting_for_promotion(ctx, before, after),
         *_blocked(before, after),
     )
 
@@ -79,7 +79,7 @@ def _paused(ctx: RolloutContext, before: Status, after: Status) -> tuple[Event, 
         return ()
     text = sentences(
         f"the rollout of {describe(ctx, ctx.target)} is paused by {ctx.pause_text}",
-        "Steps and bake stand still, and failures are still rolled back",
+        "Steps and bake do not continue, and failing versions are still rolled back",
     )
     return (Event("Normal", EventReason.ROLLOUT_PAUSED, text),)
 
@@ -90,20 +90,20 @@ def _is_paused(status: Status) -> bool:
     return status.pause is not None and (rolling or status.previous is not None)
 
 
-def _waiting_for_approval(ctx: RolloutContext, before: Status, after: Status) -> tuple[Event, ...]:
-    awaited = _approval(after)
-    if awaited is None or awaited == _approval(before):
+def _waiting_for_promotion(ctx: RolloutContext, before: Status, after: Status) -> tuple[Event, ...]:
+    awaited = _promotion(after)
+    if awaited is None or awaited == _promotion(before):
         return ()
     revision, weight, _ = awaited
     text = sentences(
-        f"{describe(ctx, revision)} has weight {weight} and waits for approval",
+        f"{describe(ctx, revision)} has weight {weight} and waits for the command promote",
         command_advice("promote", revision, "To continue"),
         command_advice("abort", revision, "To roll back"),
     )
-    return (Event("Normal", EventReason.WAITING_FOR_APPROVAL, text),)
+    return (Event("Normal", EventReason.WAITING_FOR_PROMOTION, text),)
 
 
-def _approval(status: Status) -> tuple[str, int, int] | None:
+def _promotion(status: Status) -> tuple[str, int, int] | None:
     """Returns the candidate, the weight and the pause at that weight which a person has to end."""
     progress, candidate, hold = status.progress, status.candidate, status.waiting_for
     if progress is None or candidate is None or progress.step_start_time is None:

@@ -28,6 +28,7 @@ _TYPES: Mapping[str, TransitionType] = {
     EventReason.WEIGHT_IN_EFFECT: TransitionType.WEIGHT_IN_EFFECT,
     EventReason.ROLLOUT_PAUSED: TransitionType.PAUSED,
     EventReason.WAITING_FOR_APPROVAL: TransitionType.WAITING_FOR_APPROVAL,
+    EventReason.WAITING_FOR_PROMOTION: TransitionType.WAITING_FOR_PROMOTION,
     EventReason.PROMOTED: TransitionType.PROMOTED,
     EventReason.ROLLED_BACK: TransitionType.ROLLED_BACK,
     EventReason.STABLE_UNAVAILABLE: TransitionType.STANDBY_SERVING,

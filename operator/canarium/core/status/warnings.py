@@ -30,7 +30,9 @@ def warnings(ctx: RolloutContext) -> tuple[StatusWarning, ...]:
     ]
     listed += [_stuck(ctx, pod) for pod in ctx.observed.pods if ctx.is_stuck(pod)]
     if ctx.progress_is_bogus:
-        listed.append(ignored("status.progress", "traffic never had that weight"))
+        listed.append(
+            ignored("status.progress", "neither Service nor route has recorded this weight")
+        )
     return tuple(
         sorted([*listed, *_implausible_revisions(ctx)], key=lambda one: (one.reason, one.object))
     )

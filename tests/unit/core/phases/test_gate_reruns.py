@@ -68,7 +68,7 @@ def test_another_run_that_fails_rolls_back() -> None:
     ends(cluster, JobOutcome.FAILED, 3, "worse")
     assert set(cluster.run(60).serving()) == {"1"}
     assert cluster.status.failure
-    assert f"job/{name(cluster, 2)} ended with exit code 3" in cluster.status.failure.message
+    assert f"Job/{name(cluster, 2)} ended with exit code 3" in cluster.status.failure.message
 
 
 @rule("R27")

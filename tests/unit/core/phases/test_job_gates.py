@@ -61,10 +61,11 @@ def test_job_gate_holds_the_weight_until_its_job_succeeds(make: Any) -> None:
     assert cluster.status.weight == 25
     assert cluster.status.waiting_for
     assert cluster.status.waiting_for.reason == "WaitingForGate"
-    job = f"job/{name(cluster)}"
-    assert f"waits for gate eval before weight 50. {job} has not finished yet" in (
-        cluster.status.message[0].lower() + cluster.status.message[1:]
-    ).replace("Job/", "job/")
+    job = f"Job/{name(cluster)}"
+    assert (
+        f"waits for gate eval before weight 50. {job} has not finished yet. Once the gate has "
+        "passed, it moves to weight" in cluster.status.message
+    )
     ends(cluster, JobOutcome.PASSED, 0, "fine", '{"accuracy":0.93}')
     one = state(cluster, "eval")
     assert (one.kind, one.state, one.by, one.message) == ("Job", "Passed", job, "fine")
@@ -138,7 +139,7 @@ def test_job_that_fails_rolls_back_with_exit_code_and_message() -> None:
     assert set(cluster.serving()) == {"1"}
     failure = cluster.status.failure
     assert failure
-    job = f"job/{name(cluster)}"
+    job = f"Job/{name(cluster)}"
     assert (failure.reason, failure.observed, failure.threshold) == (
         "GateFailed", "exit code 3", "exit code 0"
     )  # fmt: skip

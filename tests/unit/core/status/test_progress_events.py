@@ -14,7 +14,7 @@ PROGRESS = (
     "RolloutStarted",
     "WeightInEffect",
     "RolloutPaused",
-    "WaitingForApproval",
+    "WaitingForPromotion",
     "Promoted",
     "RolledBack",
     "RollbackBlocked",
@@ -51,7 +51,7 @@ def test_rollout_reports_each_transition_once(make: object) -> None:
         "RolloutStarted",
         "WeightInEffect",
         "WeightInEffect",
-        "WaitingForApproval",
+        "WaitingForPromotion",
     ]
     order(cluster, "promote")
     cluster.run(60)
@@ -66,7 +66,7 @@ def test_events_name_version_revision_step_and_pause() -> None:
         f"Version 2 ({revision}) has weight 25 (step 1/3) and receives 25% of the traffic. "
         "The pause of this step is 10s."
     )
-    assert f"canarium.dev/promote={revision}/<token>" in text(cluster, "WaitingForApproval")
+    assert f"canarium.dev/promote={revision}/<token>" in text(cluster, "WaitingForPromotion")
 
 
 def test_first_version_reports_its_promotion_only() -> None:
@@ -74,7 +74,7 @@ def test_first_version_reports_its_promotion_only() -> None:
     assert reasons(cluster) == ["Promoted"]
 
 
-def test_pods_lost_during_an_approval_do_not_report_it_again() -> None:
+def test_pods_lost_at_a_manual_pause_do_not_report_it_again() -> None:
     cluster = rolling().run(60)
     gone = [pod for pod in cluster.pods if pod.revision == cluster.revision("2")]
     cluster.pods = [
@@ -86,7 +86,7 @@ def test_pods_lost_during_an_approval_do_not_report_it_again() -> None:
     cluster.run(30)
     assert cluster.status.waiting_for is not None
     assert cluster.status.waiting_for.reason == "Manual"
-    assert reasons(cluster).count("WaitingForApproval") == 1
+    assert reasons(cluster).count("WaitingForPromotion") == 1
     assert reasons(cluster).count("WeightInEffect") == 2
     assert reasons(cluster).count("RolloutStarted") == 1
 

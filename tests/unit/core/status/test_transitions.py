@@ -48,7 +48,7 @@ def test_rollout_is_recorded_from_its_start_to_the_end_of_the_bake(make: Any) ->
         "Started",
         "WeightInEffect",
         "WeightInEffect",
-        "WaitingForApproval",
+        "WaitingForPromotion",
         "Promoted",
         "Completed",
     ]
