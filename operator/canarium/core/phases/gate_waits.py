@@ -12,7 +12,7 @@ from canarium.core.context.progress import next_step, progress_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.facts.gate_answers import AnswerState
 from canarium.core.facts.observed import Rejection
-from canarium.core.outcomes.gate_jobs import attempt_of, refused, trouble
+from canarium.core.outcomes.gate_jobs import attempt_of, rejected_write, trouble
 from canarium.core.outcomes.gate_progress import answer_to, progress_text
 from canarium.core.outcomes.gates import approval_advice
 from canarium.core.phases.waiting import held_weight, outlook, traffic_of
@@ -93,7 +93,7 @@ def _reason(ctx: RolloutContext, gate: Gate) -> HoldReason:
 def _rejected_write(ctx: RolloutContext, gate: Gate) -> Rejection | None:
     """Returns the rejected write that keeps the Job of `gate` from being created."""
     attempt = attempt_of(ctx, gate.opened) if gate.opened else None
-    return refused(ctx, attempt) if attempt is not None and attempt.job is None else None
+    return rejected_write(ctx, attempt) if attempt is not None and attempt.job is None else None
 
 
 def _deadline(gate: Gate, until: float | None, *, is_late: bool) -> str:
