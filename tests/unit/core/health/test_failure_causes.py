@@ -117,10 +117,10 @@ def test_image_that_another_pod_of_the_revision_runs_fails_nothing() -> None:
     ("artifact", "code", "expected"),
     [
         ("sha256:one", ExitCode.UNAVAILABLE, None),
-        ("sha256:one", ExitCode.REJECTED, "SourceUnavailable"),
+        ("sha256:one", ExitCode.REFUSED, "SourceUnavailable"),
         (None, ExitCode.UNAVAILABLE, "SourceUnavailable"),
     ],
-    ids=["store is out", "rejected", "never fetched"],
+    ids=["store is out", "refused", "never fetched"],
 )
 def test_unavailable_store_fails_nothing_once_the_model_is_fetched(
     artifact: str | None, code: ExitCode, expected: str | None
