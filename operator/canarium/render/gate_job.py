@@ -45,6 +45,8 @@ def gate_job(parent: Mapping[str, Any], port: int, action: CreateGateJob) -> Man
     head = head_of(parent, "batch/v1", "Job", action.revision)
     head["metadata"]["name"] = action.name
     head["metadata"]["labels"][labels.GATE] = action.gate
+    if action.nonce:
+        head["metadata"]["annotations"] = {labels.GATE_NONCE: action.nonce}
     account = job.get("serviceAccountName")
     pod: Manifest = {
         "restartPolicy": "Never",

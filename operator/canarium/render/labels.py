@@ -18,6 +18,7 @@ SINCE = ANNOTATIONS["promoted_at"]
 IMAGES = ANNOTATIONS["images"]
 #: On a record: the periods in which it and earlier revisions had traffic.
 SERVED = f"{GROUP}/served"
+GATE_NONCE = f"{GROUP}/gate-nonce"
 ROLLOUT_SETTINGS = f"{GROUP}/rollout-settings"
 #: The settings that a route was made from.
 TRAFFIC = f"{GROUP}/traffic"

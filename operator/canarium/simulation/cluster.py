@@ -258,11 +258,11 @@ class Cluster(Kubernetes):
                 self._endpoints()
             case p.DeleteGateService(revision):
                 del self.gate_services[revision]
-            case p.CreateGateJob(name, revision):
+            case p.CreateGateJob(name, revision, nonce=nonce):
                 assert name not in self.gate_jobs, "made twice"
                 self.started_jobs.append(action)
                 uid = f"job-{len(self.started_jobs)}"
-                self.gate_jobs[name] = GateJob(name, uid, revision)
+                self.gate_jobs[name] = GateJob(name, uid, revision, nonce=nonce)
             case p.DeleteGateJob(name):
                 del self.gate_jobs[name]
             case p.DeleteRevision(revision):

@@ -64,6 +64,7 @@ def _created(ctx: RolloutContext, result: PhaseResult) -> Iterable[Action]:
             attempt is None
             or attempt.is_lost
             or attempt.job
+            or attempt.is_foreign
             or gate.name not in result.opened_gates
         ):
             continue
@@ -109,6 +110,7 @@ def _job(ctx: RolloutContext, gate: Gate, attempt: Attempt) -> CreateGateJob:
         tuple((name, str(value)) for name, value in facts if value),
         _other(ctx),
         float(math.ceil(settings.timeout)) if limited and settings.timeout else None,
+        gate.opened.nonce,
     )
 
 

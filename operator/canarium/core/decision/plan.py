@@ -210,6 +210,8 @@ class CreateGateJob:
     facts: tuple[tuple[str, str], ...] = ()
     other: str | None = None
     deadline: float | None = None
+    #: Mark by which the operator recognises the Job (see `core.facts.gate_jobs`).
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ class GateJob:
     revision: str
     state: str = JobState.RUNNING
     terminating: bool = False
+    #: Mark of the attempt for which the operator created it.
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,11 @@ def job_name(model: str, revision: str, gate: str, attempt: int) -> str:
     """Returns the name of the Job of an attempt, at most 63 characters."""
     digest = short_name(hashlib.sha256(gate.encode()).hexdigest())
     return f"{model}-{revision}-{digest[:_LENGTH]}-{attempt}"
+
+
+def job_nonce(*facts: object) -> str:
+    """Returns the mark of the Jobs of a gate: 32 characters that depend on all `facts`."""
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
 
 
 def service_name(model: str, revision: str) -> str:

@@ -50,6 +50,8 @@ class OpenedGate:
     job: str | None = None
     attempt: int | None = None
     uid: str | None = None
+    #: Mark that the Job of the attempt carries; a Job of that name without it is foreign.
+    nonce: str | None = None
     #: Number of the first attempt since the Job was last ordered to run again; None: never.
     first_attempt: int | None = None
     #: How the Job ended, and the results that it wrote (JSON).
@@ -113,6 +115,7 @@ def _gate(entry: Mapping[str, Any]) -> OpenedGate | None:
         attempt=number("attempt", MOST_ATTEMPTS),
         first_attempt=number("first_attempt", MOST_ATTEMPTS),
         uid=text("uid"),
+        nonce=text("nonce"),
         exit_code=number("exit_code", 255),
         results=text("results", 5000),
     )

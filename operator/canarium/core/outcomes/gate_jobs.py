@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from canarium.api.reasons import ConditionReason
+from canarium.api.reasons import ConditionReason, RejectionReason
 from canarium.api.states import GateState, JobState
 from canarium.core.context.approvals import recorded_token
 from canarium.core.context.context import RolloutContext
@@ -18,6 +18,7 @@ from canarium.core.facts.gate_jobs import (
     JobRequest,
     expanded,
     job_name,
+    job_nonce,
     service_name,
 )
 from canarium.core.facts.gates import LONGEST_JOB, OpenedGate
@@ -41,6 +42,8 @@ class Attempt:
     is_lost: bool
     #: Its number among those that follow each other without an order.
     in_row: int
+    #: Whether another client created a Job of that name, which never counts (R24).
+    is_foreign: bool = False
 
     @property
     def is_last(self) -> bool:
@@ -71,14 +74,22 @@ def attempt_of(ctx: RolloutContext, one: OpenedGate) -> Attempt | None:
         return None
     name = job_name(ctx.name, ctx.target, one.name, one.attempt)
     job = ctx.observed.gate_job(name)
+    in_row = one.attempt - (one.first_attempt or 1) + 1
+    if job and one.uid is None and (one.nonce is None or job.nonce != one.nonce):
+        return Attempt(name, one.attempt, None, None, False, in_row, is_foreign=True)
     report = next(
         (r for r in ctx.observed.job_reports if job and r.request == request_for(job)), None
     )
     stopped = job is not None and (job.terminating or job.state == JobState.LOST)
     other = one.uid is not None and (job is None or job.uid != one.uid)
     lost = stopped or other or (report is not None and report.outcome is JobOutcome.LOST)
-    in_row = one.attempt - (one.first_attempt or 1) + 1
     return Attempt(name, one.attempt, None if lost else job, report, lost, in_row)
+
+
+def new_nonce(ctx: RolloutContext, gate: str) -> str:
+    """Returns the mark of the Jobs of a gate that starts to wait."""
+    deployment = ctx.observed.deployment(ctx.target)
+    return job_nonce(ctx.now, deployment.uid if deployment else "", ctx.target, gate)
 
 
 def request_for(job: GateJob) -> JobRequest:
@@ -107,7 +118,7 @@ def after_job(ctx: RolloutContext, gate: Gate, one: OpenedGate) -> OpenedGate | 
         )
     if attempt is None:
         job = job_of(ctx, gate)
-        return replace(one, job=job, attempt=1) if job else None
+        return replace(one, job=job, attempt=1, nonce=new_nonce(ctx, one.name)) if job else None
     if attempt.is_lost:
         return None if attempt.is_last else replace(one, attempt=attempt.number + 1, uid=None)
     if attempt.job is None:
@@ -151,6 +162,9 @@ def trouble(ctx: RolloutContext, gate: Gate) -> tuple[ConditionReason | str, str
             f", the last time because {why}" if why else ""
         )
         return ConditionReason.GATE_JOB_LOST, text
+    if attempt.is_foreign:
+        text = f"another client created job/{attempt.name}, so its result does not count. Delete it"
+        return RejectionReason.NAME_CONFLICT, text
     rejection = rejected_write(ctx, attempt)
     if attempt.job is None and rejection:
         return rejections.reason_of(rejection), rejections.quoted(rejection)

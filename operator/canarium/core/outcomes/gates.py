@@ -11,7 +11,7 @@ from canarium.core.context.gates import Gate, gates_of
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.facts.gate_answers import AnswerState
 from canarium.core.facts.gates import OpenedGate
-from canarium.core.outcomes.gate_jobs import after_job, job_of
+from canarium.core.outcomes.gate_jobs import after_job, job_of, new_nonce
 from canarium.core.outcomes.gate_progress import answer_to
 from canarium.core.times import parse, stamp
 
@@ -35,6 +35,7 @@ def _after(ctx: RolloutContext, result: PhaseResult, gate: Gate) -> OpenedGate |
                 at=ctx.progress.weight,
                 job=job,
                 attempt=1 if job else None,
+                nonce=new_nonce(ctx, settings.name) if job else None,
             )
             if gate.name in result.opened_gates
             else None

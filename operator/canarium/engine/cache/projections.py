@@ -189,6 +189,7 @@ def gate_job(raw: Raw) -> Child[GateJob]:
         revision=meta.get("labels", {}).get(labels.REVISION, ""),
         state=state,
         terminating="deletionTimestamp" in meta,
+        nonce=(meta.get("annotations") or {}).get(labels.GATE_NONCE),
     )
     return child(raw, fact)
 

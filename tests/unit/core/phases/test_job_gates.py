@@ -11,7 +11,13 @@ import pytest
 from canarium.api.states import JobState
 from canarium.api.status import Status
 from canarium.core.decision.plan import CreateGateJob
-from canarium.core.facts.gate_jobs import MOST_ATTEMPTS, REACHABLE_AFTER, JobOutcome, job_name
+from canarium.core.facts.gate_jobs import (
+    MOST_ATTEMPTS,
+    REACHABLE_AFTER,
+    GateJob,
+    JobOutcome,
+    job_name,
+)
 from canarium.core.facts.gates import OpenedGate, gates_from_json
 from canarium.core.facts.observed import Rejection
 from core.cluster import Cluster, gateway_spec, spec
@@ -105,7 +111,9 @@ def test_job_has_the_facts_of_version_and_stable() -> None:
         (("VERSION", "2"),),
         cluster.revision("1"),
         None,
+        recorded(cluster).nonce,
     )
+    assert action.nonce
 
 
 @rule("R27")
@@ -495,3 +503,23 @@ def test_model_gate_whose_job_is_too_long_is_named() -> None:
     cluster.run(10)
     assert not cluster.status.weight
     assert "ModelGate/fairness is longer than 256 KiB" in cluster.status.message
+
+
+@rule("R24", "R27")
+@pytest.mark.parametrize("nonce", [None, "guessed"])
+def test_job_that_another_client_created_does_not_count(nonce: str | None) -> None:
+    cluster = rolling(EVAL, seconds=0)
+    while not cluster.gate_services:
+        cluster.run(0.1, tick=0.1)
+    job = job_name("m", cluster.revision("2"), "eval", 1)
+    forged = GateJob(job, "forged", cluster.revision("2"), JobState.SUCCEEDED, nonce=nonce)
+    cluster.gate_jobs[job] = forged
+    cluster.job_results[job] = (JobOutcome.PASSED, 0, "fine", None)
+    cluster.run(600, tick=5)
+    assert cluster.status.phase == "Progressing"
+    assert state(cluster, "eval").state == "Waiting"
+    assert condition(cluster, "GatesReady")[:2] == ("False", "NameConflict")
+    assert cluster.gate_jobs == {job: forged}, "it is left to its creator"
+    del cluster.gate_jobs[job], cluster.job_results[job]
+    cluster.run(30)
+    assert [action.name for action in cluster.started_jobs] == [job]
