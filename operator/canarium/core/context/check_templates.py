@@ -66,7 +66,7 @@ def template_checks(rollout: RolloutFacts) -> TemplateChecks:
     rejection = rollout.observed.rejected(f"ControllerRevision {rollout.name}-{rollout.target}")
     if missing is not None or not unrecorded:
         rejection = None
-    if rejection:
+    if rejection is not None:
         text = f"{object_name(rejection.what)}: {rejection.message[:_QUOTED]}"
         missing = (rejection.reason, text)
     # A write would drop from the record what a later version can read.

@@ -210,7 +210,7 @@ class CreateGateJob:
     facts: tuple[tuple[str, str], ...] = ()
     other: str | None = None
     deadline: float | None = None
-    #: Mark by which the operator recognises the Job (see `core.facts.gate_jobs`).
+    #: Mark that the operator recognises the Job by (see `core.facts.gate_jobs`).
     nonce: str | None = None
 
 
