@@ -411,7 +411,9 @@ class Invariants:
     def _is_stuck(self, thing: Object) -> bool:
         """Whether a pod on a lost node is long past its end (R14): nothing waits for it."""
         ends = thing["metadata"].get("deletionTimestamp")
-        late = ends and self.world.clock.now() - parse(ends) >= STUCK_AFTER
+        # The operator decides by its own clock, which may be ahead; the pod answers nothing.
+        now = max(self.world.clock.now(), self.world.clock.wall())
+        late = ends and now - parse(ends) >= STUCK_AFTER
         return bool(late and thing["kind"] == "Pod" and not is_ready(thing))
 
     def evidence(self) -> set[str]:

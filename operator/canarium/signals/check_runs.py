@@ -23,6 +23,10 @@ from canarium.core.evidence.verdict import (
 )
 
 
+#: Seconds for which a rollback waits for other checks, which usually answer in milliseconds.
+_MOMENT = 0.5
+
+
 @dataclass
 class CheckRun:
     """What is known about one check: its evaluation under way, and the results of earlier ones."""
@@ -103,8 +107,8 @@ class CheckRuns:
         return tuple(self._runs.values())
 
     async def settle(self, patience: float, most: int) -> None:
-        """Waits until all have ended, one fails the candidate, or `patience` seconds have passed;
-        keeps the last `most` results of each."""
+        """Waits until all have ended, or for `patience` seconds; keeps the last `most` results of
+        each. Once one fails the candidate, the others have a moment to complete the evidence."""
         loop = asyncio.get_running_loop()
         end = loop.time() + patience
         while under_way := {run.task for run in self._runs.values() if run.task}:
@@ -113,8 +117,10 @@ class CheckRuns:
             )
             for run in self._runs.values():
                 run.collect(most)
-            if not ended or any(run.fails for run in self._runs.values()):
+            if not ended:
                 return
+            if any(run.fails for run in self._runs.values()):
+                end = min(end, loop.time() + _MOMENT)
 
     def succeed(self, before: CheckRuns) -> None:
         """Continues the histories of `before`, whose evaluations and tallies are void."""

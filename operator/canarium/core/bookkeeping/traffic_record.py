@@ -107,7 +107,11 @@ def _incomplete(
 
 def _grant(ctx: RolloutContext, result: PhaseResult) -> Grant | None:
     """Returns the candidate's grant after this decision; None before a weight was granted or a
-    command recorded."""
+    command recorded.
+
+    One that serves in place of stable has a grant of 0, so that a lost status does not turn the
+    traffic that it has into a weight (R12, R13).
+    """
     p, old = result.progress, ctx.grant
     if p is None or result.candidate != ctx.target or result.stable != ctx.stable or result.failure:
         return None
@@ -118,7 +122,7 @@ def _grant(ctx: RolloutContext, result: PhaseResult) -> Grant | None:
         if c.command in RECORDED_COMMANDS and c.result == CommandOutcome.ACCEPTED
     ]
     new = tuple(token for c in acting if (token := token_of(c)) not in orders)
-    if p.pause is None and not p.full:
+    if p.pause is None and not p.full and ctx.standby != ctx.target:
         return None
     unchanged = old is not None and (old.weight, old.passed) == (p.granted, p.passed)
     full = old.full if old else None
