@@ -172,7 +172,7 @@ async def test_foreign_object_is_adopted_only_by_annotation(cluster: Cluster) ->
     cluster.plane.kubectl("apply", "-f", "-", stdin=json.dumps(foreign))
     cluster.apply("1")
     status = await cluster.phase("Invalid")
-    assert "annotate it canarium.dev/adopt=fraud" in status["message"]
+    assert "annotate it with canarium.dev/adopt=fraud" in status["message"]
     live = await cluster.client.get(resources.SERVICES, cluster.namespace, "fraud")
     assert live["spec"]["selector"] == {"app": "theirs"}
     assert owners(live) == []
