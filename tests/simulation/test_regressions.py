@@ -343,3 +343,16 @@ def test_deployment_with_the_selector_of_an_earlier_operator_is_not_written(
     scenario.operator.start()
     scenario.operator.advance(30.0)
     assert scenario.checks.writes == writes
+
+
+@rule("R5", "R12")
+def test_version_that_returns_has_the_strategy_of_the_spec_not_that_of_its_earlier_rollout(
+    scenario: Scenario,
+) -> None:
+    scenario.apply(12.0, strategy="Recreate")
+    scenario.apply(5.0, strategy="Recreate", version="v2")
+    scenario.apply(0.1, strategy="Canary", version="v2")
+    scenario.apply(3.0, strategy="Canary", version="v1")
+    scenario.apply(0.1, strategy="Canary", version="v2")
+    scenario.operator.advance(30.0)
+    assert not scenario.checks.violations

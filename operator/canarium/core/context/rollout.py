@@ -43,8 +43,12 @@ class RolloutFacts(Clocks):
         if self.grant and self.grant.strategy:
             return RolloutSettings(self.grant.strategy, self.grant.steps)
         record = self.observed.record(self.target)
-        # Those of an earlier rollout stay on the record until the next one starts.
-        return settings_from_text(record.rollout_settings) if record and self.is_created else None
+        # Those of an earlier rollout stay on the record until the next one starts: they count for
+        # the candidate of the status, or after the status was lost.
+        current = subject.revision == self.target if subject else self.status.stable is None
+        if record is None or not current or not self.is_created:
+            return None
+        return settings_from_text(record.rollout_settings)
 
     @property
     def is_created(self) -> bool:
