@@ -186,7 +186,12 @@ async def test_taken_name_of_the_service_is_reported_before_any_pod_is_created(
     assert await cluster.children(resources.DEPLOYMENTS) == []
     assert await cluster.children(resources.PODS) == []
     assert condition(status, "Stalled")["reason"] == "NameConflict"
-    for words in ("Service/fraud", "has no controller", "canarium.dev/adopt=fraud", "Deleting the object"):
+    for words in (
+        "Service/fraud",
+        "has no controller",
+        "canarium.dev/adopt=fraud",
+        "Deleting the object",
+    ):
         assert words in status["message"]
     await cluster.event_reasons("NameConflict")
     cluster.plane.kubectl("-n", cluster.namespace, "delete", "service", "fraud")
