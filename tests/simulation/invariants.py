@@ -213,8 +213,8 @@ class Invariants:
         # Pods without a revision do not count. What was stable needs none to be selected beside
         # another: endpoints follow its readiness.
         for revision in new - old - {"", self._stable_in(write.before)}:
-            # Behind a route, an older version that is about to be deleted, or its last pods, may have
-            # the colour of another one.
+            # Behind a route, an older version that is about to be deleted, or its last pods, may
+            # have the colour of another one.
             candidate = (self.world.status().get("candidate") or {}).get("revision")
             ending = self.routed and (revision != candidate or not self._exists(revision))
             if had and not ending and not self.most({revision}):

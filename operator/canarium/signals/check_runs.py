@@ -22,7 +22,6 @@ from canarium.core.evidence.verdict import (
     Verdict,
 )
 
-
 #: Seconds for which a rollback waits for other checks, which usually answer in milliseconds.
 _MOMENT = 0.5
 
