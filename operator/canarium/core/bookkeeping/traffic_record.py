@@ -14,6 +14,7 @@ from canarium.api.effective_spec import Step
 from canarium.api.states import CommandOutcome
 from canarium.core.bookkeeping import periods
 from canarium.core.context.context import RolloutContext
+from canarium.core.context.standby import covers_for_stable
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, SelectColor, SetRouteWeights
 from canarium.core.facts.gateways import Route
@@ -109,8 +110,8 @@ def _grant(ctx: RolloutContext, result: PhaseResult) -> Grant | None:
     """Returns the candidate's grant after this decision; None before a weight was granted or a
     command recorded.
 
-    One that serves in place of stable has a grant of 0, so that a lost status does not turn the
-    traffic that it has into a weight (R12, R13).
+    One that serves in place of stable has a grant of 0 from then on, so that a lost status does not
+    turn the traffic that it has into a weight (R12, R13).
     """
     p, old = result.progress, ctx.grant
     if p is None or result.candidate != ctx.target or result.stable != ctx.stable or result.failure:
@@ -122,7 +123,8 @@ def _grant(ctx: RolloutContext, result: PhaseResult) -> Grant | None:
         if c.command in RECORDED_COMMANDS and c.result == CommandOutcome.ACCEPTED
     ]
     new = tuple(token for c in acting if (token := token_of(c)) not in orders)
-    if p.pause is None and not p.full and ctx.standby != ctx.target:
+    in_place = ctx.standby == ctx.target or covers_for_stable(ctx, ctx.target)
+    if p.pause is None and not p.full and not in_place and old is None:
         return None
     unchanged = old is not None and (old.weight, old.passed) == (p.granted, p.passed)
     full = old.full if old else None
