@@ -172,9 +172,10 @@ class Stage:
         return {version for at, version, _ in self.answers if at >= since}
 
 
-async def _tell_pods(client: Client, servers: Servers) -> None:
+async def _tell_pods(client: Client, servers: Servers, namespace: str) -> None:
+    """Only of this test: a pod that another test left behind may have the same address."""
     while True:
-        for pod in (await client.list(resources.PODS))["items"]:
+        for pod in (await client.list(resources.PODS, namespace))["items"]:
             address = pod["status"].get("podIP")
             if address:
                 image: str = pod["spec"]["containers"][0]["image"]
@@ -219,7 +220,7 @@ async def stage(own_plane: ControlPlane) -> AsyncIterator[Stage]:
             for work in (
                 Kubelet(client).run(),
                 engine.run(),
-                _tell_pods(client, servers),
+                _tell_pods(client, servers, namespace),
                 _tell_parents(client, engine),
             )
         ]
