@@ -321,6 +321,8 @@ class Invariants:
             return
         if self.world.clock.now() - self._service_edited_at < RECENT:
             return  # The candidate had no traffic a moment ago, so stable needed no floor.
+        if self.most({stable}) <= replicas:
+            return  # Only pods are deleted that receive no traffic.
         # The record of the traffic is ahead of the status when a decision grants the next step.
         grant = TrafficRecord.from_annotations(service["metadata"].get("annotations", {})).grant
         next_weight = grant.weight if grant and grant.revision == revision else 0
