@@ -13,9 +13,10 @@ from typing import Any
 import click
 
 from canarium import VERSION
-from canarium_cli.completing import VARIABLE, completed
 from canarium_cli.exits import usage
+from canarium_cli.names import completed
 from canarium_cli.output.streams import discard, is_of_write, open_closed_streams
+from canarium_cli.program import PROGRAM, VARIABLE
 
 #: Verb → its module in `verbs/` and a line of help; the module is imported when the verb is used,
 #: since importing all of them would make every command slow.
@@ -55,7 +56,6 @@ VERBS: dict[str, tuple[str, str]] = {
     "version": ("version", "Show the versions of client, operator and CRDs."),
     "completion": ("completion", "Print the completion script of a shell."),
 }
-PROGRAM = "kubectl modeldeploy"
 #: What a shell reports for a program that SIGPIPE has ended.
 BROKEN_PIPE = 141
 

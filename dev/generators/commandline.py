@@ -6,7 +6,8 @@ import re
 
 import click
 
-from canarium_cli.main import PROGRAM, VERBS, cli
+from canarium_cli.main import VERBS, cli
+from canarium_cli.program import PROGRAM
 
 _HEAD = r"""<!-- Made from cli/canarium_cli by `make generate`: do not edit. -->
 # kubectl modeldeploy

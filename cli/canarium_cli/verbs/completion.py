@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from canarium_cli.completing import VARIABLE
+from canarium_cli.program import VARIABLE
 
 _PROGRAM = "kubectl-modeldeploy"
 _LOADED_BY = {
@@ -23,8 +23,7 @@ def completion_command(shell: str) -> None:
     `kubectl modeldeploy` needs no such script: kubectl's completion (`kubectl completion
     --help`) asks the program `kubectl_complete-modeldeploy`, which is installed beside this one.
     """
-    from canarium_cli.main import cli
-
+    cli = click.get_current_context().find_root().command
     kind = get_completion_class(shell)
     assert kind is not None
     click.echo(f"# Load it with: {_LOADED_BY[shell]}")

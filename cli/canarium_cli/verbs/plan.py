@@ -51,7 +51,7 @@ def plan_command(
     Without --server and --against it is taken for the update of a model about which nothing is
     known. Exits with 7 if the cluster would reject it.
     """
-    from canarium_cli.manifests.chosen import chosen
+    from canarium_cli.lint.chosen import chosen
 
     if server and against:
         raise click.UsageError("--server and --against exclude each other.")

@@ -15,7 +15,7 @@ from canarium_cli.output.terminal import columns, write
 
 if TYPE_CHECKING:
     from canarium.render.runtime_catalog import Catalog, RuntimeTemplate
-    from canarium_cli.manifests.chosen import Chosen
+    from canarium_cli.lint.chosen import Chosen
 
 _ACTIONS = click.Choice(["list", "show", "render"])
 _KINDS = ("modelruntimes.canarium.dev", "clustermodelruntimes.canarium.dev")
@@ -64,7 +64,7 @@ def runtimes_command(
 
 def _manifest(action: str, file: str | None, name: str | None) -> Chosen | None:
     """The model of the file, where the action uses one. Raises CliError if it has an error."""
-    from canarium_cli.manifests.chosen import chosen
+    from canarium_cli.lint.chosen import chosen
 
     if action == "show" or (action != "render" and not file):
         return None

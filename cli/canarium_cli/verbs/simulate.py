@@ -66,8 +66,8 @@ def simulate_command(
     from canarium.simulation.rollout import simulate as simulated
     from canarium.simulation.scenario import Scenario
     from canarium_cli.lint.check_templates import completed, of_model
+    from canarium_cli.lint.chosen import chosen
     from canarium_cli.lint.runtimes import server
-    from canarium_cli.manifests.chosen import chosen
     from canarium_cli.planning.progress import resolved
 
     selected = chosen(file, name)
