@@ -9,10 +9,9 @@ from pathlib import Path
 
 from sandbox import images, paths
 from sandbox.images import Image
+from support.model_servers.images import MLSERVER, SKLEARN
 
 HERE = Path(__file__).parent
-SKLEARN = "scikit-learn==1.7.2"
-SERVER = ["mlserver==1.7.1", "mlserver-sklearn==1.7.1", SKLEARN]
 VERSIONS = (1, 2, 3, 4, 5)
 
 
@@ -20,7 +19,7 @@ def model_images(models: Path) -> list[Image]:
     """An image per version below `models`; all but the last layer is shared."""
     shared = [
         images.python_base(),
-        images.pip(SERVER),
+        images.pip(MLSERVER),
         images.files({"/models/code/fragile.py": HERE / "fragile.py"}),
     ]
     return [

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo.images import SKLEARN
 from sandbox import images
 from sandbox.images import Image
 from support.images import fetch_image
-from support.model_servers.images import mlserver_image
+from support.model_servers.images import SKLEARN, mlserver_image
 
 HERE = Path(__file__).parent
 #: MLflow with its pages, and what trains with it: models are read by the scikit-learn that made

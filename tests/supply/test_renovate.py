@@ -9,8 +9,7 @@ from typing import Any
 
 import yaml
 
-from demo.images import SERVER
-from support.model_servers.images import APPLICATION_SERVERS, PYTHON_SERVERS
+from support.model_servers.images import APPLICATION_SERVERS, MLSERVER, PYTHON_SERVERS
 
 ROOT = Path(__file__).parents[2]
 CONFIG: dict[str, Any] = json.loads((ROOT / "renovate.json").read_text())
@@ -32,14 +31,15 @@ def test_image_of_every_built_in_runtime_is_found() -> None:  # G9
 
 def test_every_model_server_that_boots_in_the_tests_is_found() -> None:
     manager = CONFIG["customManagers"][1]
-    sources = [ROOT / folder / "images.py" for folder in ("demo", "e2e/support/model_servers")]
+    folders = ("demo/registry", "e2e/support/model_servers")
+    sources = [ROOT / folder / "images.py" for folder in folders]
     (files,) = manager["managerFilePatterns"]
     for source in sources:
         assert re.match(files.strip("/"), source.relative_to(ROOT).as_posix())
     text = "".join(source.read_text() for source in sources)
     found = {"==".join(match.groups()) for match in pattern(manager).finditer(text)}
     bare = {re.sub(r"\[.*\]", "", line) for line in APPLICATION_SERVERS}
-    assert found >= {*SERVER, *PYTHON_SERVERS, *bare}
+    assert found >= {*MLSERVER, *PYTHON_SERVERS, *bare}
 
 
 def test_rules_about_single_images_name_images_that_are_used() -> None:

@@ -8,13 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from demo.images import SERVER as MLSERVER
-from demo.images import SKLEARN
 from sandbox import images, paths
 from sandbox.images import Image
 
 HERE = Path(__file__).parent
 MODELS = paths.cache() / "servers" / "models"
+SKLEARN = "scikit-learn==1.7.2"
+MLSERVER = ["mlserver==1.7.1", "mlserver-sklearn==1.7.1", SKLEARN]
 XGBOOST = "xgboost-cpu==3.2.0"
 # The CPU's build has the module of the full one, which is forty times larger.
 MLSERVER_XGBOOST = ["mlserver-xgboost==1.7.1", XGBOOST]
