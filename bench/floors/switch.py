@@ -6,9 +6,9 @@ import time
 
 from bench.cluster.client import Client
 from bench.cluster.fresh import Cluster
+from bench.cluster.pods import fail
 from bench.cluster.watching import Key
 from bench.driver import many
-from bench.phases.breaking import fail
 
 
 async def switch(cluster: Cluster, keys: list[Key], connections: int) -> float:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
 from typing import Any
 
 from bench.cluster.audit import Call
-from bench.cluster.client import Client
 from bench.cluster.fresh import Cluster
+from bench.cluster.pods import fail
 from bench.cluster.watching import Key, Watching
 from bench.contenders.canarium import Canarium
 from bench.driver import many
@@ -116,29 +115,3 @@ def times(calls: list[Call], pods: dict[Key, str]) -> tuple[dict[Key, float], di
             key, number = missing[0], len(missing)
             raise Untold(f"the audit log has no {what} of {number} models, such as {key}")
     return signals, decisions
-
-
-async def fail(client: Client, key: Key, pod: str, version: int) -> None:
-    """Writes the status of a pod whose server has exited, as its kubelet would."""
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    ended = {"exitCode": 1, "reason": "Error", "startedAt": now, "finishedAt": now}
-    status = {
-        "conditions": [
-            {"type": kind, "status": "False", "lastTransitionTime": now}
-            for kind in ("Ready", "ContainersReady")
-        ]
-        + [{"type": "PodScheduled", "status": "True", "lastTransitionTime": now}],
-        "containerStatuses": [
-            {
-                "name": "server",
-                "image": f"example.org/model:{version}",
-                "imageID": "",
-                "ready": False,
-                "started": False,
-                "restartCount": 0,
-                "state": {"terminated": ended},
-            }
-        ],
-    }
-    path = f"/api/v1/namespaces/{key[0]}/pods/{pod}/status"
-    await client.merge(path, {"status": status})
