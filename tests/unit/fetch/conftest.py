@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import threading
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from fetch.answering import wait_for_answer
+from fetch.registries import Registry
 from sandbox import paths
 from sandbox.ports import free_ports
 
@@ -122,21 +122,6 @@ def fetcher(tmp_path: Path) -> Fetcher:
     return Fetcher(tmp_path)
 
 
-def answers(url: str, seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except urllib.error.HTTPError as refused:
-            refused.close()
-            return
-        except OSError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.05)
-
-
 class S3:
     """A moto server as a separate process; `start` after `kill` forgets its content."""
 
@@ -155,7 +140,7 @@ class S3:
                 env={**os.environ, **self._environment, "AWS_EC2_METADATA_DISABLED": "true"},
                 cwd=self._log.parent,
             )
-        answers(self.url)
+        wait_for_answer(self.url)
 
     def kill(self) -> None:
         if self._process:
@@ -181,10 +166,8 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
 
 
 @pytest.fixture(scope="session")
-def registry() -> Iterator[Any]:
+def registry() -> Iterator[Registry]:
     """A registry for all tests, which use different repositories."""
-    from fetch.registries import Registry
-
     registry = Registry()
     yield registry
     registry.stop()

@@ -14,7 +14,8 @@ from urllib.parse import quote
 
 import pytest
 
-from fetch.conftest import PYTHON, answers
+from fetch.answering import wait_for_answer
+from fetch.conftest import PYTHON
 from sandbox import paths
 from sandbox.ports import free_ports
 
@@ -31,7 +32,7 @@ def gcs(folder: Path) -> Iterator[str]:
     words = ["start", "-H", "127.0.0.1", "--port", str(port), "-M", "--default-bucket", "models"]
     with _running([str(PYTHON.with_name("gcp-storage-emulator")), *words], folder / "gcs.log"):
         url = f"http://127.0.0.1:{port}"
-        answers(url)
+        wait_for_answer(url)
         yield url
 
 
@@ -51,7 +52,7 @@ def azure(folder: Path) -> Iterator[str]:
     # The client's library speaks a newer dialect than the emulator knows by name.
     words += ["--silent", "--disableTelemetry", "--skipApiVersionCheck"]
     with _running(["node", str(_azurite()), *words], folder / "azure.log"):
-        answers(f"http://127.0.0.1:{port}")
+        wait_for_answer(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}/{ACCOUNT}"
 
 

@@ -6,7 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from fetch.conftest import ROOT, answers
+from fetch.answering import wait_for_answer
+from fetch.conftest import ROOT
 from sandbox import paths
 from sandbox.ports import free_ports
 from support.tracking import TrackingServer
@@ -48,7 +49,7 @@ class MlflowServer(TrackingServer):
                     "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
                 },
             )  # fmt: skip
-        answers(f"{self.url}/health", 300)
+        wait_for_answer(f"{self.url}/health", 300)
 
     def kill(self) -> None:
         if self._process:

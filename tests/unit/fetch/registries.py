@@ -13,7 +13,7 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
-from fetch.conftest import answers
+from fetch.answering import wait_for_answer
 from sandbox.binaries import find
 from sandbox.ports import free_ports
 
@@ -31,7 +31,7 @@ class Registry:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        answers(f"http://{self.host}/v2/")
+        wait_for_answer(f"http://{self.host}/v2/")
 
     def stop(self) -> None:
         self._process.kill()

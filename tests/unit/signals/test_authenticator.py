@@ -34,7 +34,7 @@ from http_server import HttpServer
 from idle import Clock
 from sandbox.pki import Authority
 from signals.conftest import LOOPBACK, Responder
-from sources.rig import Secrets
+from signals.secrets_api import Secrets
 
 rule = pytest.mark.rule
 CLIENT = {"client-id": b"canarium", "client-secret": b"s3cret/+ of mine\n"}

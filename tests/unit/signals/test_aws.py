@@ -15,7 +15,8 @@ from canarium.signals.access import NamespaceAccess
 from canarium.signals.endpoint import Endpoint
 from canarium.signals.prometheus import query
 from canarium.signals.sigv4 import AwsKeys, SigV4Signer
-from fetch.conftest import PYTHON, answers, environment
+from fetch.answering import wait_for_answer
+from fetch.conftest import PYTHON, environment
 from sandbox.ports import free_ports
 
 __all__ = ["environment"]
@@ -28,7 +29,7 @@ def aws() -> Iterator[str]:
     (port,) = free_ports(1)
     program = Path(__file__).parent / "aws_server.py"
     with subprocess.Popen([str(PYTHON), str(program), str(port)]) as process:
-        answers(f"http://127.0.0.1:{port}")
+        wait_for_answer(f"http://127.0.0.1:{port}")
         yield f"http://127.0.0.1:{port}/workspaces/ws-1/"
         process.kill()
 

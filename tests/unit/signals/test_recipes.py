@@ -37,7 +37,7 @@ from canarium_cli.main import cli
 from cli.lint.cases import MODEL
 from fetch.conftest import S3, environment, s3
 from signals.conftest import LOOPBACK, Responder
-from sources.rig import Secrets
+from signals.secrets_api import Secrets
 
 __all__ = ["environment", "s3"]
 GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "metrics-services.md"

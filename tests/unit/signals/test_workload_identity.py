@@ -29,7 +29,7 @@ from http_server import HttpServer
 from idle import Clock
 from sandbox.pki import Authority
 from signals.conftest import LOOPBACK, Responder
-from sources.rig import Secrets
+from signals.secrets_api import Secrets
 
 rule = pytest.mark.rule
 AWS = {"workloadIdentity": "AWS", "sigV4": {"region": "eu-central-1", "service": "aps"}}

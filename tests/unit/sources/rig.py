@@ -1,34 +1,20 @@
-"""What tests of sources share: Secrets, access to loopback, and a clock that never waits."""
+"""What tests of sources share: access to Secrets and loopback, and a clock that never waits."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-from typing import Any, cast
+from typing import cast
 
 from canarium.kube.client import Api
 from canarium.kube.clock import Timing
-from canarium.kube.errors import ApiError
 from canarium.signals.access import SharedResources
 from canarium.signals.http_client import HttpClient
 from canarium.sources.registries import Registries
 from signals.conftest import LOOPBACK
+from signals.secrets_api import Secrets
 
 #: The only model.
 KEY = ("a", "fraud")
-
-
-class Secrets:
-    """An API server with the Secrets of one namespace."""
-
-    def __init__(self) -> None:
-        self.stored: dict[str, dict[str, bytes]] = {}
-
-    async def get(self, resource: Any, namespace: str, name: str) -> dict[str, Any]:
-        if name not in self.stored:
-            raise ApiError(404, "NotFound", f'secrets "{name}" not found')
-        values = self.stored[name].items()
-        return {"data": {key: base64.b64encode(value).decode() for key, value in values}}
 
 
 class Waiting:

@@ -13,7 +13,7 @@ from canarium.core.decision.plan import SelectColor, SetRouteWeights
 from canarium.core.facts.grant import Grant
 from canarium.core.facts.traffic_record import TrafficRecord
 from core.cluster import Cluster, spec
-from core.context.pause_scenarios import (
+from core.pause_scenarios import (
     BOTH_PHASES,
     MAKES,
     MANUAL_25,

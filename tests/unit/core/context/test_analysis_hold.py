@@ -8,8 +8,8 @@ import pytest
 
 from canarium.core.evidence.verdict import Verdict
 from core.cluster import Cluster, computed_once
-from core.context.pause_scenarios import MAKES, Make, edited, lose, order, promoted, rollout, steps
 from core.health.gate_scenarios import CHECKS, seen
+from core.pause_scenarios import MAKES, Make, edited, lose, order, promoted, rollout, steps
 from sweep import first
 
 rule = pytest.mark.rule

@@ -8,7 +8,7 @@ import pytest
 
 from canarium.core.facts.pods import Pod
 from core.cluster import Cluster, gateway_spec, spec
-from core.phases.rollout_scenarios import live
+from core.rollout_scenarios import live
 
 rule = pytest.mark.rule
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.context.pause_scenarios import (
+from core.pause_scenarios import (
     MAKES,
     MANUAL_25,
     Make,

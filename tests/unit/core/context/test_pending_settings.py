@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.cluster import Cluster, gateway_spec, spec
-from core.context.pause_scenarios import (
+from core.pause_scenarios import (
     MAKES,
     MANUAL_25,
     Make,

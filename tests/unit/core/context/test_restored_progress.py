@@ -8,7 +8,7 @@ import pytest
 
 from canarium.api.status import Status
 from core.cluster import gateway_spec, recorded, spec
-from core.context.pause_scenarios import (
+from core.pause_scenarios import (
     MAKES,
     MANUAL_25,
     Make,

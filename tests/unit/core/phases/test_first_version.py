@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.cluster import Cluster, spec
-from core.phases.rollout_scenarios import condition
+from core.rollout_scenarios import condition
 
 rule = pytest.mark.rule
 

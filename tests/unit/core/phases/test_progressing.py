@@ -10,7 +10,7 @@ import pytest
 from canarium.core.facts.observed import Rejection, ResolvedRuntime
 from canarium.core.facts.pods import Container
 from core.cluster import Cluster, gateway_spec, spec
-from core.phases.rollout_scenarios import condition, live
+from core.rollout_scenarios import condition, live
 
 rule = pytest.mark.rule
 

@@ -1,0 +1,21 @@
+"""An API server that has Secrets and nothing else."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from canarium.kube.errors import ApiError
+
+
+class Secrets:
+    """An API server with the Secrets of one namespace."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, dict[str, bytes]] = {}
+
+    async def get(self, resource: Any, namespace: str, name: str) -> dict[str, Any]:
+        if name not in self.stored:
+            raise ApiError(404, "NotFound", f'secrets "{name}" not found')
+        values = self.stored[name].items()
+        return {"data": {key: base64.b64encode(value).decode() for key, value in values}}
