@@ -26,6 +26,7 @@ from canarium.options import (
     identity,
     identity_host,
     resources,
+    security_context,
     variable,
 )
 from canarium.signals.addresses import AddressPolicy
@@ -171,6 +172,13 @@ def _add_fetching(run: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help='resources of the fetcher\'s container, such as {"limits": {"memory": "2Gi"}}; '
         "default: 100m CPU and 128Mi requested, at most 512Mi",
+    )
+    run.add_argument(
+        "--fetch-security-context",
+        type=security_context,
+        metavar="JSON",
+        help="fields of the fetcher's security context that differ from the default, such as "
+        '{"runAsUser": 1000}',
     )
     run.add_argument(
         "--fetch-env",

@@ -55,6 +55,8 @@ class Config:
     fetch_reserve: int | None = None
     #: Resources of the fetcher's container; None: the default.
     fetch_resources: Mapping[str, Any] | None = None
+    #: Fields of its security context that differ from the default; None: none.
+    fetch_security_context: Mapping[str, Any] | None = None
     #: Names and values of the fetcher's environment, such as HTTPS_PROXY.
     fetch_env: tuple[tuple[str, str], ...] = ()
     #: Secrets in the namespaces of models that pull the fetcher's image.

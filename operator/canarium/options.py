@@ -107,6 +107,42 @@ def resources(text: str) -> dict[str, Any]:
     return value
 
 
+#: Fields of a container's SecurityContext in the API of core/v1.
+_SECURITY_FIELDS = frozenset(
+    {
+        "allowPrivilegeEscalation",
+        "appArmorProfile",
+        "capabilities",
+        "privileged",
+        "procMount",
+        "readOnlyRootFilesystem",
+        "runAsGroup",
+        "runAsNonRoot",
+        "runAsUser",
+        "seLinuxOptions",
+        "seccompProfile",
+        "windowsOptions",
+    }
+)
+
+
+def security_context(text: str) -> dict[str, Any]:
+    """Returns fields of a container's security context from JSON. Raises ArgumentTypeError."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an object")
+    unknown = sorted(value.keys() - _SECURITY_FIELDS)
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"{unknown[0]} is not a field of a container's security context; "
+            f"the fields are {', '.join(sorted(_SECURITY_FIELDS))}"
+        )
+    return value
+
+
 def add_logging(parser: argparse.ArgumentParser) -> None:
     """Declares level and format of the log."""
     parser.add_argument(

@@ -117,6 +117,7 @@ class Application:
                 settings.oci_volumes,
                 settings.fetch_reserve,
                 settings.fetch_resources,
+                settings.fetch_security_context,
                 settings.fetch_env,
                 settings.fetch_pull_secret,
                 settings.fetch_ca,

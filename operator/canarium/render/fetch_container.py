@@ -31,6 +31,12 @@ _RESOURCES: Manifest = {
     "requests": {"cpu": "100m", "memory": "128Mi"},
     "limits": {"memory": "512Mi"},
 }
+_SECURITY_CONTEXT: Manifest = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "readOnlyRootFilesystem": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
 _CLAIM_SEEN = {"mountPath": _CLAIM_FOLDER, "readOnly": True}
 
 
@@ -40,8 +46,9 @@ class FetcherConfig:
     (which the nodes must support) instead of pulled, and the percentage of a node's disk that a
     fetch keeps free (None: the fetcher's default).
 
-    `ca` is a ConfigMap in the namespace of each model, and its key. Changes apply to new revisions:
-    those that run keep the pods that their record describes.
+    `security_context` has the fields that differ from the default. `ca` is a ConfigMap in the
+    namespace of each model, and its key. Changes apply to new revisions: those that run keep the
+    pods that their record describes.
     """
 
     image: str
@@ -49,6 +56,7 @@ class FetcherConfig:
     image_volumes: bool = False
     reserve: int | None = None
     resources: Mapping[str, Any] | None = None
+    security_context: Mapping[str, Any] | None = None
     environment: tuple[tuple[str, str], ...] = ()
     pull_secrets: tuple[str, ...] = ()
     ca: tuple[str, str] | None = None
@@ -124,12 +132,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
         "imagePullPolicy": kit.pull_policy,
         "args": words,
         "resources": _RESOURCES if kit.resources is None else dict(kit.resources),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": {**_SECURITY_CONTEXT, **(kit.security_context or {})},
         "volumeMounts": [
             {"name": _MODEL, **mounts.fetcher},
             *([{"name": _CLAIM, **_CLAIM_SEEN}] if mounts.claim else ()),

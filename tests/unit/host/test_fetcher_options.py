@@ -18,6 +18,7 @@ def parsed(*words: str) -> argparse.Namespace:
 def test_options_reach_the_configuration() -> None:
     options = parsed(
         '--fetch-resources={"limits":{"memory":"2Gi"}}',
+        '--fetch-security-context={"runAsUser":1000}',
         "--fetch-env=HTTPS_PROXY=http://proxy:3128",
         "--fetch-env=A=b=c",
         "--fetch-pull-secret=registry",
@@ -25,6 +26,7 @@ def test_options_reach_the_configuration() -> None:
     )
     config = program._config(options)
     assert config.fetch_resources == {"limits": {"memory": "2Gi"}}
+    assert config.fetch_security_context == {"runAsUser": 1000}
     assert config.fetch_env == (("HTTPS_PROXY", "http://proxy:3128"), ("A", "b=c"))
     assert config.fetch_pull_secret == ("registry",)
     assert config.fetch_ca == ("corporate-ca", "bundle.pem")
@@ -33,6 +35,7 @@ def test_options_reach_the_configuration() -> None:
 def test_nothing_is_configured_by_default() -> None:
     config = program._config(parsed())
     assert (config.fetch_resources, config.fetch_ca) == (None, None)
+    assert config.fetch_security_context is None
     assert (config.fetch_env, config.fetch_pull_secret) == ((), ())
 
 
@@ -46,6 +49,9 @@ def test_key_of_the_config_map_has_a_default() -> None:
         ("--fetch-resources={", "is not valid JSON"),
         ('--fetch-resources={"limit":{}}', "requests, limits and claims"),
         ("--fetch-resources=[]", "requests, limits and claims"),
+        ("--fetch-security-context={", "is not valid JSON"),
+        ("--fetch-security-context=[]", "is not an object"),
+        ('--fetch-security-context={"fsGroup":1}', "fsGroup is not a field of a container's"),
         ("--fetch-env=A", "NAME=VALUE"),
         ("--fetch-env=1A=b", "NAME=VALUE"),
         ("--fetch-env=CANARIUM_CREDENTIAL_token=x", "is reserved"),

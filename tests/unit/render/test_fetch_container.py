@@ -233,6 +233,7 @@ def test_platform_configures_the_fetcher_alone() -> None:
     kit = FetcherConfig(
         "fetch:1",
         resources={"limits": {"memory": "2Gi"}},
+        security_context={"runAsUser": 1000, "readOnlyRootFilesystem": False},
         environment=(("HTTPS_PROXY", "http://proxy:3128"),),
         pull_secrets=("registry",),
         ca=("corporate-ca", "bundle.pem"),
@@ -240,6 +241,13 @@ def test_platform_configures_the_fetcher_alone() -> None:
     found = pod(kit, uri="s3://m/f")
     (fetch,) = found["initContainers"]
     assert fetch["resources"] == {"limits": {"memory": "2Gi"}}
+    assert fetch["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": False,
+        "runAsUser": 1000,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
     assert fetch["env"] == [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}]
     assert found["imagePullSecrets"] == [{"name": "registry"}]
     assert fetch["args"][fetch["args"].index("--ca") + 1] == "/etc/canarium/ca/ca.crt"
@@ -251,6 +259,7 @@ def test_platform_configures_the_fetcher_alone() -> None:
     server = found["containers"][0]
     assert "env" not in server
     assert "resources" not in server
+    assert "runAsUser" not in server.get("securityContext", {})
     assert "canarium-ca" not in {m["name"] for m in server["volumeMounts"]}
 
 
