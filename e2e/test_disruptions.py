@@ -14,7 +14,7 @@ from support.clusters.needs import unoffered
 from support.model import World
 
 rule = pytest.mark.rule
-GATE = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "300s"}
+PAUSED = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "300s"}
 #: On the only node nothing could be started in place of an evicted pod, so a drain would wait.
 UNPROTECTED = {"enabled": False}
 
@@ -80,10 +80,10 @@ def drained(world: World, revision: str) -> Iterator[None]:
 def test_other_version_answers_while_the_node_of_stable_is_drained(
     world: World, figures: Callable[..., None]
 ) -> None:
-    world.apply("v1", rollout=GATE, podDisruptionBudget=UNPROTECTED)
+    world.apply("v1", rollout=PAUSED, podDisruptionBudget=UNPROTECTED)
     world.phase("Ready", "v1")
     account = Account(world.ask_all_the_time(), figures, "Service")
-    world.apply("v2", rollout=GATE, podDisruptionBudget=UNPROTECTED)
+    world.apply("v2", rollout=PAUSED, podDisruptionBudget=UNPROTECTED)
     status = world.until(lambda s: s.get("weight") == 50, "weight 50")
     first, second = status["stable"]["revision"], status["candidate"]["revision"]
 
@@ -95,7 +95,7 @@ def test_other_version_answers_while_the_node_of_stable_is_drained(
         lambda s: s.get("standby") is None and s["stable"]["readyReplicas"] == 3, "v1 back"
     )
     assert (status["version"], status["weight"]) == ("v1", 50)
-    account.of("gate: node of stable drained", began)
+    account.of("pause: node of stable drained", began)
 
     world.order("promote", second, "after-the-drain")
     world.phase("Baking", "v2")

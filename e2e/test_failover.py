@@ -17,7 +17,7 @@ from support.models import Models
 
 rule = pytest.mark.rule
 BAKE = {"steps": [], "bakeTime": "300s"}
-GATE = {"steps": [{"weight": 25, "pause": "Manual"}], "bakeTime": "3s"}
+PAUSED = {"steps": [{"weight": 25, "pause": "Manual"}], "bakeTime": "3s"}
 
 
 def slowly(tag: str) -> dict[str, Any]:
@@ -76,10 +76,10 @@ def test_warm_version_serves_through_every_outage_of_the_bake(  # B1, B2, I2
 def test_candidate_serves_when_stable_fails(  # B3
     world: World, figures: Any
 ) -> None:
-    world.apply("v1", rollout=GATE, runtime=slowly("v1"))
+    world.apply("v1", rollout=PAUSED, runtime=slowly("v1"))
     world.phase("Ready", "v1")
     account = Account(world.ask_all_the_time(), figures, "Service")
-    world.apply("v2", rollout=GATE)
+    world.apply("v2", rollout=PAUSED)
     status = world.until(lambda s: s.get("weight") == 25, "weight 25")
     first, second = status["stable"]["revision"], status["candidate"]["revision"]
 
@@ -88,7 +88,7 @@ def test_candidate_serves_when_stable_fails(  # B3
     world.until(lambda s: s.get("standby") == second, "standby")
     status = recovered(world)
     assert (status["version"], status["weight"]) == ("v1", 25)
-    account.of("gate: all pods of stable deleted", began)
+    account.of("pause: all pods of stable deleted", began)
 
     began = time.monotonic()
     world.order("abort", second, "now")
@@ -112,16 +112,16 @@ def test_candidate_serves_when_stable_fails(  # B3
 
 @rule("R5", "R6")
 def test_model_scaled_to_zero_at_a_pause_continues_at_the_pause(world: World) -> None:  # I4
-    world.apply("v1", rollout=GATE, runtime=slowly("v1"))
+    world.apply("v1", rollout=PAUSED, runtime=slowly("v1"))
     world.phase("Ready", "v1")
-    world.apply("v2", rollout=GATE)
+    world.apply("v2", rollout=PAUSED)
     world.until(lambda s: s.get("weight") == 25, "weight 25")
     world.kubectl("scale", "modeldeployment/story", "--replicas=0")
     world.until(
         lambda s: s["waitingFor"]["reason"] == "ScaledToZero" and not s["replicas"], "sleep"
     )
     world.kubectl("scale", "modeldeployment/story", "--replicas=3")
-    woken = world.until(lambda s: s["waitingFor"]["reason"] == "Manual", "the gate")
+    woken = world.until(lambda s: s["waitingFor"]["reason"] == "Manual", "the pause")
     assert (woken["version"], woken["weight"]) == ("v1", 25)
 
 

@@ -110,7 +110,7 @@ class Attack:
             await self._namespace(name)
             await self._apply(name, tenants.analyzed(self._port, "1"))
             await self._apply(name, tenants.annotated(self._port))
-            for body in tenants.gated(self._port):
+            for body in tenants.smoke_tested(self._port):
                 await self._apply(name, body)
             for body in tenants.endless(self._port, self._grpc):
                 await self._apply(name, body)

@@ -32,7 +32,7 @@ def model(name: str, version: str, port: int, **spec: Any) -> Manifest:
     }
 
 
-def gated(port: int) -> Iterator[Manifest]:
+def smoke_tested(port: int) -> Iterator[Manifest]:
     """First versions whose smoke tests never end; each is tried again every few seconds."""
     expectations: list[tuple[str, Manifest]] = [
         ("/word", {"schema": {"type": "string", "pattern": "^(a+)+$"}}),
@@ -43,7 +43,7 @@ def gated(port: int) -> Iterator[Manifest]:
     ]
     for number, (path, expect) in enumerate(expectations):
         tests = [{"path": path, "expect": expect, "timeout": "30s"}]
-        yield model(f"gated-{number}", "1", port, rollout={"smokeTests": tests})
+        yield model(f"smoke-tested-{number}", "1", port, rollout={"smokeTests": tests})
 
 
 def endless(port: int, grpc: int) -> Iterator[Manifest]:

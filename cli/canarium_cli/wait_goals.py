@@ -14,13 +14,13 @@ from canarium_cli.exits import Exit
 class Goal(StrEnum):
     """What is waited for.
 
-    SERVING: the version of the spec is promoted and serves. GATE: the same, or a person has to
-    decide. BAKED: serving, and the bake is over. END: nothing is in progress any more, however it
-    ended.
+    SERVING: the version of the spec is promoted and serves. DECISION: the same, or a person has
+    to decide. BAKED: serving, and the bake is over. END: nothing is in progress any more,
+    however it ended.
     """
 
     SERVING = "serving"
-    GATE = "gate"
+    DECISION = "decision"
     BAKED = "baked"
     END = "end"
 
@@ -43,10 +43,10 @@ def exit_of(model: Raw, goal: Goal, revision: str = "") -> Exit | None:
     phase, waits = text(status, "phase"), urgency(model)[0]
     if phase in _FAILED:
         return Exit.FAILED
-    if goal is Goal.GATE and waits is AttentionLevel.WAITS_FOR_PERSON:
+    if goal is Goal.DECISION and waits is AttentionLevel.WAITS_FOR_PERSON:
         return Exit.WAITS_FOR_PERSON
     serving = _is_serving(status)
-    if goal in (Goal.SERVING, Goal.GATE):
+    if goal in (Goal.SERVING, Goal.DECISION):
         return Exit.OK if serving else None
     if phase == "Ready" and serving:
         return Exit.OK

@@ -72,7 +72,7 @@ def test_actions_from_the_command_line(platform: Platform) -> None:
     assert platform.offered() == {"retry"}
     platform.act("retry")
     again = platform.status(
-        "the gate again", lambda s: (s.get("waitingFor") or {}).get("reason") == "Manual"
+        "the pause again", lambda s: (s.get("waitingFor") or {}).get("reason") == "Manual"
     )
     assert again["candidate"]["revision"] != failed["failure"]["revision"]
     platform.act("promote")
@@ -83,7 +83,7 @@ def test_actions_from_the_command_line(platform: Platform) -> None:
     platform.status("the undone", lambda s: s["phase"] == "RolledBack" and s["version"] == "v2")
     platform.until("Degraded", undone)
     platform.act("retry")
-    platform.status("the gate", lambda s: (s.get("waitingFor") or {}).get("reason") == "Manual")
+    platform.status("the pause", lambda s: (s.get("waitingFor") or {}).get("reason") == "Manual")
     platform.act("promote-full")
     done = platform.status("v4", lambda s: s["phase"] == "Baking" and s["version"] == "v4")
     answers = [(a["command"], a["result"]) for a in done["commands"]]

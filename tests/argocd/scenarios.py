@@ -232,7 +232,7 @@ SCENARIOS: dict[str, Scenario] = {
     "progressing_recreate": Scenario(
         _rollout(2, rollout={"strategy": "Recreate"}), "Progressing", ROLLING
     ),
-    "suspended_manual_gate": Scenario(
+    "suspended_manual_pause": Scenario(
         _rollout(20, rollout=MANUAL), "Suspended", ROLLING | {"promote"}
     ),
     "suspended_by_command": Scenario(
@@ -286,7 +286,7 @@ SCENARIOS: dict[str, Scenario] = {
 
 #: For each action a state in which it is shown at work.
 SHOWN = {
-    "promote": "suspended_manual_gate",
+    "promote": "suspended_manual_pause",
     "promote-full": "progressing_step_pause",
     "abort": "progressing_step_pause",
     "retry": "rolled_back",

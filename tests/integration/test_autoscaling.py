@@ -92,7 +92,7 @@ def autoscale_the_model(cluster: Cluster) -> None:
     cluster.plane.kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
 
-async def at_the_gate(cluster: Cluster, scaling: dict[str, Any]) -> str:
+async def at_the_pause(cluster: Cluster, scaling: dict[str, Any]) -> str:
     """Version 2 stands at weight 25 beside eight pods; its revision."""
     cluster.apply("2", scaling=scaling, rollout=ROLLOUT)
     status = await cluster.until(lambda s: (s.get("waitingFor") or {}).get("reason") == "Manual")
@@ -115,7 +115,7 @@ async def test_autoscaler_of_the_model_takes_no_pod_of_stable_until_the_rollout_
         cluster.apply("1", scaling=ELASTIC, rollout=ROLLOUT)
         await replicas(cluster, 8)
         stable = (await cluster.model())["status"]["stable"]["revision"]
-        candidate = await at_the_gate(cluster, ELASTIC)
+        candidate = await at_the_pause(cluster, ELASTIC)
         async with Shares(candidate).kept(cluster) as shares:
             await asyncio.sleep(1)
             before = shares.pods
@@ -154,7 +154,7 @@ async def test_share_never_rises_while_an_autoscaler_scales_the_model_from_8_to_
         scaling = {"replicas": 8}
         cluster.apply("1", scaling=scaling, rollout=ROLLOUT)
         await replicas(cluster, 8)
-        candidate = await at_the_gate(cluster, scaling)
+        candidate = await at_the_pause(cluster, scaling)
         async with Shares(candidate).kept(cluster) as shares:
             await asyncio.sleep(1)
             assert shares.pods == (8, 3)

@@ -174,10 +174,10 @@ async def test_header_and_mirror_leave_the_virtual_service_when_the_candidate_fa
     cluster: Cluster,
 ) -> None:
     install(cluster, "virtualservices")
-    gate = {"steps": [{"weight": 0, "pause": "Manual"}], "scaleDownDelay": "2s"}
-    cluster.apply("1", traffic=TRAFFIC, rollout=gate)
+    pause = {"steps": [{"weight": 0, "pause": "Manual"}], "scaleDownDelay": "2s"}
+    cluster.apply("1", traffic=TRAFFIC, rollout=pause)
     stable = (await cluster.phase("Ready", "1"))["stable"]["revision"]
-    cluster.apply("2", traffic=TRAFFIC, rollout=gate)
+    cluster.apply("2", traffic=TRAFFIC, rollout=pause)
     status = await cluster.until(lambda s: (s.get("waitingFor") or {}).get("reason") == "Manual")
     candidate = status["candidate"]["revision"]
     live = await cluster.client.get(resources.VIRTUAL_SERVICES, cluster.namespace, "fraud")

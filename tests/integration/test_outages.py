@@ -30,7 +30,7 @@ _BAKING = {"steps": [], "bakeTime": "6s"}
 
 
 class Stages:
-    """Models of one operator: in the gate, at a weight, baking, failing; and two that are done."""
+    """Models of one operator: in smoke tests, at a weight, baking, failing; and two that ended."""
 
     def __init__(self, plane: ControlPlane, client: Client) -> None:
         self.plane = plane
@@ -49,8 +49,8 @@ class Stages:
 
     async def told(self, outage: Callable[[], Awaitable[None]]) -> None:
         """Brings each to its stage, lets the outage happen, and compares the ends."""
-        gate, weight, bake, failing, done, failed = self.scenarios
-        early = (gate, weight, bake, failing)
+        testing, weight, bake, failing, done, failed = self.scenarios
+        early = (testing, weight, bake, failing)
         await asyncio.gather(*(s.apply("1") for s in early))
         wanted, back, *_ = await asyncio.gather(
             rollout(done), rollback(failed), *(s.phase("Ready", "1") for s in early)
@@ -61,12 +61,13 @@ class Stages:
             weight.apply("2", rollout=_SLOWLY),
         )
         await weight.weight(25)
-        await asyncio.gather(gate.apply("2"), failing.apply("2", podTemplate=BAD))
+        await asyncio.gather(testing.apply("2"), failing.apply("2", podTemplate=BAD))
         await outage()
         await asyncio.gather(
-            *(s.phase("Ready", "2") for s in (gate, weight, bake)), failing.phase("RolledBack", "1")
+            *(s.phase("Ready", "2") for s in (testing, weight, bake)),
+            failing.phase("RolledBack", "1"),
         )
-        for scenario in (gate, weight):
+        for scenario in (testing, weight):
             assert await scenario.left() == wanted
         # One without steps was created with all its pods and never scaled.
         (name, (generation, spec)), *more = (await bake.left())["deployments"].items()
@@ -77,7 +78,7 @@ class Stages:
         )
         assert await failing.left() == back
         deeds = touched(self.plane)
-        for scenario, like in ((gate, done), (weight, done), (failing, failed)):
+        for scenario, like in ((testing, done), (weight, done), (failing, failed)):
             assert deeds[scenario.namespace] == deeds[like.namespace]
 
     async def end(self) -> None:

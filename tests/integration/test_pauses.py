@@ -1,4 +1,4 @@
-"""Gates against the real API server: edits, a status that is wiped, and orders (R12, R16, R18)."""
+"""Pauses against the real API server: edits, a status that is wiped, and orders (R12, R16, R18)."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Adversary(ManualEdits):
         load: int,
     ) -> None:
         """A first version and, but for runs that begin from nothing, a second one so long on its
-        way: in its gate, at a weight, or baking."""
+        way: in its smoke tests, at a weight, or baking."""
         self.wanted = {"scaling": scaling, "strategy": strategy, "steps": steps}
         self.world.endpoints.lag, self.world.autoscalers.load = lag, load
         self.world.apply(specs.spec(**self.wanted))

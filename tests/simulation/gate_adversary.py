@@ -93,7 +93,7 @@ class Unwatched:
 class GateAdversary(PauseAdversary):
     """Runs whose second version is under way and has gates."""
 
-    form = "external gates"
+    form = "gates"
 
     def make(self) -> Operator:
         self.fed = Fed()
@@ -105,7 +105,7 @@ class GateAdversary(PauseAdversary):
             approvals_enforced=True,
             systems=self.systems,
         )
-        self.checks.gates = Unwatched()  # type: ignore[assignment]
+        self.checks.pauses = Unwatched()  # type: ignore[assignment]
         self.gates = GateInvariant(self.checks, self.systems, self.world.jobs)
         self.world.server.observers.append(self.gates.see)
         return operator

@@ -60,7 +60,7 @@ class Invariants:
     _claimed: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.gates = PauseInvariant(self)
+        self.pauses = PauseInvariant(self)
         self._readiness = ReadinessLog(self.world)
         self.world.server.observers.append(self.see)
 
@@ -93,7 +93,7 @@ class Invariants:
         if write.resource is resources.PODS:
             self._readiness.note()
             self._colors()
-        self.gates.see(write)
+        self.pauses.see(write)
         if write.actor != OPERATOR:
             self._autoscaled(write)
             if write.actor == PERSON and write.resource is resources.SERVICES:

@@ -88,7 +88,7 @@ class Fed:
 class PauseAdversary(Frame):
     """Runs whose second version is under way; nothing fails in them but what holds the record."""
 
-    form = "gates"
+    form = "pauses"
 
     def make(self) -> Operator:
         self.fed = Fed()
@@ -222,7 +222,7 @@ class PauseAdversary(Frame):
             return
         self.fed.evidence[KEY] = self.evidence(watch.revision, watch.since, verdict)
         if verdict is Verdict.PASS:
-            self.checks.gates.passes.append((self.world.clock.now(), watch.revision))
+            self.checks.pauses.passes.append((self.world.clock.now(), watch.revision))
         self.operator.look()
 
     def evidence(self, revision: str, since: float, verdict: Verdict) -> Evidence:
@@ -248,7 +248,7 @@ class PauseAdversary(Frame):
                 patch = {"metadata": {"annotations": {note: None}}}
                 self.world.server.merge(kind, KEY, patch, PERSON)
         if note == WEIGHT_ANNOTATION:
-            self.checks.gates.record_was_damaged()
+            self.checks.pauses.record_was_damaged()
         self.checks.forgive()
 
     @precondition(lambda self: self.operator.running)

@@ -169,7 +169,7 @@ class PauseInvariant:
             and self._has_endpoints(stable)
         )
         if share > max(claimed, kept) and serves:
-            self.account.broken("gates", f"{candidate} has weight {share}, granted is {claimed}")
+            self.account.broken("pauses", f"{candidate} has weight {share}, granted is {claimed}")
 
     def _has_endpoints(self, revision: str) -> bool:
         """Whether the Service that the route refers to has endpoints: if it was deleted, the
@@ -201,7 +201,7 @@ class PauseInvariant:
             self._rises(level, WHOLE, stable, consumes=False)
 
     def _rises(self, level: Level, to: int, stable: str | None, *, consumes: bool = True) -> None:
-        EXPLORED["gates rises"] += 1
+        EXPLORED["rises past pauses"] += 1
         if level.revision in self.promoted:
             return  # It returns, without steps (R11).
         if stable and not self.account.least({stable}) and self._is_old(level.revision):
@@ -213,7 +213,7 @@ class PauseInvariant:
         order = next((o for o in self._orders(level) if o.token not in self._used), None)
         if order is None:
             self.account.broken(
-                "gates",
+                "pauses",
                 f"{level.revision} rises from {level.weight} to {to} without order or evidence",
             )
         elif consumes:
@@ -233,7 +233,7 @@ class PauseInvariant:
             since = self.taken_over.pop(revision)
             self.promoted.add(revision)
             if not (self._skewed or self._is_released(revision, since)):
-                self.account.broken("gates", f"{revision} is released without order or evidence")
+                self.account.broken("pauses", f"{revision} is released without order or evidence")
 
     def _is_released(self, revision: str, since: float) -> bool:
         earliest = since - self.account.staleness

@@ -45,10 +45,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if isinstance(report, pytest.TestReport) and "tests/simulation/" in report.nodeid
     )
     terminalreporter.section("simulation")
-    for form in ("decisions", "engine", "gates", "templates"):
+    for form in ("decisions", "engine", "pauses", "gates", "job gates", "templates"):
         told = ", ".join(f"{EXPLORED[f'{form} {word}']:,} {word}" for word in _WORDS)
         terminalreporter.line(f"{form}: {told}")
-    raised = EXPLORED["gates rises"]
+    raised = EXPLORED["rises past pauses"]
     terminalreporter.line(f"{raised:,} weights raised, each by an order or on evidence")
     compared = EXPLORED["statuses compared"]
     terminalreporter.line(f"{compared:,} statuses compared with who answers")

@@ -106,7 +106,7 @@ def test_autoscaler_scales_the_model_to_zero_and_a_new_version_waits_for_load(
     settings = {"router": router, "strategy": strategy, "scaling": "elastic", "steps": "manual"}
     scenario.world.autoscalers.load = 0
     scenario.apply(12.0, **settings)
-    assert scenario.world.status()["phase"] == "Ready", "the first version passed its gate"
+    assert scenario.world.status()["phase"] == "Ready", "the first version passed its smoke tests"
     assert not scenario.world.pods()
     stable = scenario.part("stable")
     scenario.apply(60.0, version="v2", **settings)

@@ -30,7 +30,7 @@ _STYLES = {"Ready": Style.GOOD, "Baking": Style.GOOD, "Progressing": Style.ACTIV
 @click.option(
     "--fail-at",
     metavar="WEIGHT|STEP",
-    help="The new version fails at this weight (25), step (step2), gate or bake.",
+    help="The new version fails at this weight (25), step (step2), start or bake.",
 )
 @click.option(
     "--failing",
@@ -112,7 +112,7 @@ def _failure(fail_at: str | None, failing: str | None, settings: EffectiveSpec) 
         raise usage(f"--failing {failing}: the model has no such {what}; it has: {listed}.")
     if kind == "smoke" and weight:
         raise usage(
-            "Smoke tests run before the first traffic: use --fail-at gate, or no --fail-at."
+            "Smoke tests run before the first traffic: use --fail-at start, or no --fail-at."
         )
     if kind == "smoke":
         return {"fail_at": 0, "failing_smoke_test": name}
@@ -123,7 +123,7 @@ def _failure(fail_at: str | None, failing: str | None, settings: EffectiveSpec) 
 
 def _weight(text: str, settings: EffectiveSpec) -> int:
     """The weight that `--fail-at` means. Raises CliError."""
-    words = {"gate": 0, "bake": 100}
+    words = {"start": 0, "bake": 100}
     step = _STEP.fullmatch(text)
     if step:
         number, count = int(step[1]), len(settings.steps)
@@ -135,7 +135,7 @@ def _weight(text: str, settings: EffectiveSpec) -> int:
         return words[text]
     if not number_text.isdigit() or int(number_text) > 100:
         raise usage(
-            f"--fail-at {text}: write a weight from 0 to 100, a step such as step2, gate or bake."
+            f"--fail-at {text}: write a weight from 0 to 100, a step such as step2, start or bake."
         )
     weight = int(number_text)
     weights = sorted({step.weight for step in settings.steps} | {0, 100})

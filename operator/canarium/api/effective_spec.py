@@ -67,11 +67,6 @@ class EffectiveSpec:
         return self.traffic.route
 
     @property
-    def gated(self) -> bool:
-        """Whether a version has to pass smoke tests before its first traffic."""
-        return bool(self.smoke_tests)
-
-    @property
     def autoscaled(self) -> bool:
         """Whether a HorizontalPodAutoscaler sets the replicas."""
         return self.replicas is None
@@ -80,8 +75,8 @@ class EffectiveSpec:
     def base(self) -> int:
         """How many replicas a revision starts with when nothing runs yet.
 
-        A first version needs a pod to pass its gate (R4), also if an autoscaler may scale it to
-        zero afterwards.
+        A first version needs a pod to pass its smoke tests (R4), also if an autoscaler may scale
+        it to zero afterwards.
         """
         return max(1, self.min_replicas) if self.replicas is None else self.replicas
 

@@ -42,7 +42,7 @@ from canarium.core.decision.plan import (
     SignalRequests,
 )
 from canarium.core.facts.observed import Observed
-from canarium.core.health import autoscaling, gates, obstacles
+from canarium.core.health import analysis_results, autoscaling, obstacles, smoke_tests
 from canarium.core.outcomes import blocked_deletions, gate_progress, rejections, write_back
 from canarium.core.phases.leftover_pods import restore_labels
 from canarium.core.phases.reports import with_reports
@@ -174,7 +174,7 @@ def _is_urgent(ctx: RolloutContext, phase: Phase) -> bool:
 
 def _requests(ctx: RolloutContext, result: PhaseResult, after: Status) -> SignalRequests:
     """Returns the signals that this decision needs, such as smoke tests and answers at gates."""
-    smoke = after.waiting_for is not None and after.waiting_for.awaited in gates.SMOKE_WAITS
+    smoke = after.waiting_for is not None and after.waiting_for.awaited in smoke_tests.WAIT_REASONS
     return SignalRequests(
         smoke=ctx.target if smoke else None,
         analysis=_analysis(ctx, after),
@@ -192,12 +192,12 @@ def _analysis(ctx: RolloutContext, after: Status) -> AnalysisRequest | None:
     judging, progress = ctx.settings.analysis, after.progress
     if ctx.stable_replicas == 0:
         return None  # Queries have values at zero pods, too, but these are not about a version.
-    shadowed = progress and progress.step_start_time and gates.judges(ctx, 0)
+    shadowed = progress and progress.step_start_time and analysis_results.requires_verdict(ctx, 0)
     if judging and after.candidate and after.stable and progress and (progress.weight or shadowed):
         # Between two steps, the analysis of the last step continues.
         earlier = after.analysis.start_time if after.analysis else None
         began = progress.step_start_time or earlier
-        if began and gates.judges(ctx, progress.weight):
+        if began and analysis_results.requires_verdict(ctx, progress.weight):
             return AnalysisRequest(after.candidate.revision, after.stable.revision, parse(began))
     elif (
         judging

@@ -53,11 +53,11 @@ async def compare(
     one that only the candidate fails is a difference. Nor is one counted for whose answers the
     operator lacked memory.
     """
-    gate = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(AT_ONCE)
     lost: list[NoAnswer] = []
 
     async def one(body: bytes) -> bool | None:
-        async with gate:
+        async with slots:
             try:
                 wanted = await _answered(web, how, how.stable_path, stable, body)
                 if wanted is None:

@@ -68,7 +68,7 @@ def test_weights_follow_the_steps_and_times_the_pauses() -> None:
 @pytest.mark.parametrize(
     ("at", "highest", "expected"),
     [
-        ("gate", 0, ["Progressing", "RolledBack"]),
+        ("start", 0, ["Progressing", "RolledBack"]),
         ("25", 25, ["Progressing", "RolledBack"]),
         ("step2", 50, ["Progressing", "RolledBack"]),
         ("50%", 50, ["Progressing", "RolledBack"]),
@@ -163,7 +163,7 @@ def test_every_example_has_a_timeline_that_ends() -> None:
         (("-f", JUDGED, "--failing", "smoke:x"), "no such smoke test; it has: a known trans"),
         (("-f", JUDGED, "--failing", "luck"), "write pods, check:NAME or smoke:NAME"),
         (
-            ("-f", JUDGED, "--failing", "check:errors", "--fail-at", "gate"),
+            ("-f", JUDGED, "--failing", "check:errors", "--fail-at", "start"),
             "Checks are evaluated once there is traffic",
         ),
         (

@@ -145,7 +145,7 @@ _ODD = ("2024-99-99T99:99:99Z", "9999-12-31T23:59:59Z")
 _ODDS = {
     "terminating": 0.15,
     "disrupted": 0.1,
-    "gated": 0.1,
+    "scheduling_gated": 0.1,
     "init": 0.2,
     "owned": 0.9,
     "intact": 0.9,

@@ -203,11 +203,11 @@ def test_event_loop_that_is_stuck_answers_no_probe(
 ) -> None:
     loop, port = probe
     assert asked(port, 10) == 200
-    gate = threading.Event()
-    loop.call_soon_threadsafe(gate.wait)
+    released = threading.Event()
+    loop.call_soon_threadsafe(released.wait)
     try:
         with pytest.raises((TimeoutError, urllib.error.URLError)):
             asked(port, 0.5)
     finally:
-        gate.set()
+        released.set()
     assert asked(port, 10) == 200

@@ -21,30 +21,30 @@ def throttle(time: SleepingClock, qps: float = 10, burst: int = 3) -> Throttle:
 
 
 async def test_burst_is_sent_at_once_and_the_rest_at_the_rate(time: SleepingClock) -> None:
-    gate = throttle(time)
+    limit = throttle(time)
     at = []
     for _ in range(6):
-        await gate.admit()
+        await limit.admit()
         at.append(round(time.now, 3))
     assert at == [0, 0, 0, 0.1, 0.2, 0.3]
 
 
 async def test_tokens_of_a_quiet_time_are_not_more_than_the_burst(time: SleepingClock) -> None:
-    gate = throttle(time)
+    limit = throttle(time)
     time.now += 1000
     for _ in range(4):
-        await gate.admit()
+        await limit.admit()
     assert time.now == pytest.approx(1000.1)
 
 
 async def test_urgent_write_precedes_those_that_wait(time: SleepingClock) -> None:
-    gate = throttle(time, burst=1)
-    await gate.admit()
+    limit = throttle(time, burst=1)
+    await limit.admit()
     order: list[str] = []
 
     async def write(name: str, how: int) -> None:
         urgency.set(how)
-        await gate.admit()
+        await limit.admit()
         order.append(name)
 
     await asyncio.gather(write("resync", 2), write("change", 1), write("rollback", 0))
@@ -52,9 +52,9 @@ async def test_urgent_write_precedes_those_that_wait(time: SleepingClock) -> Non
 
 
 async def test_cancelled_write_uses_no_token(time: SleepingClock) -> None:
-    gate = throttle(time, burst=1)
-    await gate.admit()
-    given_up, other = (asyncio.create_task(gate.admit()) for _ in range(2))
+    limit = throttle(time, burst=1)
+    await limit.admit()
+    given_up, other = (asyncio.create_task(limit.admit()) for _ in range(2))
     await asyncio.sleep(0)
     given_up.cancel()
     await other
@@ -63,12 +63,12 @@ async def test_cancelled_write_uses_no_token(time: SleepingClock) -> None:
 
 # E1
 async def test_write_that_takes_precedence_does_not_wait_for_the_rate(time: SleepingClock) -> None:
-    gate = throttle(time, burst=1)
-    await gate.admit()
+    limit = throttle(time, burst=1)
+    await limit.admit()
     with first():
-        await gate.admit()
+        await limit.admit()
     assert time.now == 0
-    await gate.admit()
+    await limit.admit()
     assert time.now == pytest.approx(0.2), "it counts for later ones"
 
 

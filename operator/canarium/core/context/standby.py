@@ -6,8 +6,8 @@ first of these that has ready pods (R13, R15):
 
 1. one that receives traffic already, even a failed one: without it no revision would serve;
 2. the warm previous version, or any other that was promoted before;
-3. the candidate, once it has passed its gate (R4) and every gate before traffic (R27). Its weight,
-   steps and analysis are unchanged.
+3. the candidate, once it has passed its smoke tests (R4) and every gate before traffic (R27). Its
+   weight, steps and analysis are unchanged.
 
 A failed revision receives no traffic that it does not have already (R9). A model that is scaled to
 zero has no standby.
@@ -87,16 +87,16 @@ def _may_serve(rollout: RolloutFacts, revision: str) -> bool:
         return False
     if revision == rollout.previous or revision in rollout.promoted_revisions:
         return True
-    return revision == rollout.target and has_passed_gate(rollout)
+    return revision == rollout.target and may_receive_traffic(rollout)
 
 
-def has_passed_gate(rollout: RolloutFacts) -> bool:
+def may_receive_traffic(rollout: RolloutFacts) -> bool:
     """Returns whether the candidate may receive its first traffic, or has traffic already."""
     if rollout.entitled_weight > 0 or rollout.candidate_has_traffic:
         return True
     if not gates.admits_traffic(rollout):
         return False
-    if not rollout.settings.gated:
+    if not rollout.settings.smoke_tests:
         return True
     report = rollout.observed.smoke
     return bool(report and report.revision == rollout.target and report.passed)

@@ -5,5 +5,5 @@ Reading order: `windows` (samples of pods), `measures` (shares, percentiles, rat
 check).
 
 Invariants: a pass needs positive evidence, and a missing value is never zero (R17).
-`core.health.gates` and `core.phases` decide what follows from a verdict.
+`core.health.analysis_results` and `core.phases` decide what follows from a verdict.
 """

@@ -297,7 +297,7 @@ class Evidence:
     """The latest evaluation of a candidate, with a window from `since` on; times in POSIX seconds.
 
     `failed` is the finding that fails the candidate: the check, or its query, failed more often in
-    a row than its limit allows. `frozen` is such a finding of a check that holds the rollout
+    a row than its limit allows. `holding` is such a finding of a check that holds the rollout
     instead. `exhausted`: a check was insufficient more often than allowed. `checks` are those that
     were evaluated: with other bounds, they prove nothing about the current ones.
     """
@@ -308,7 +308,7 @@ class Evidence:
     findings: tuple[Finding, ...]
     failed: Finding | None = None
     exhausted: bool = False
-    frozen: Finding | None = None
+    holding: Finding | None = None
     checks: tuple[EffectiveCheck, ...] = ()
     #: The last evaluations of each finding's check, the newest last. No decision reads them.
     histories: tuple[tuple[PastEvaluation, ...], ...] = ()
@@ -330,7 +330,7 @@ class Evidence:
             for f in self.findings
             if f.verdict is not Verdict.PASS and f.on_failure is not OnFailure.WARN
         ]
-        return self.frozen or next(iter(not_passed), None)
+        return self.holding or next(iter(not_passed), None)
 
 
 def weigh(
@@ -345,11 +345,11 @@ def weigh(
     evaluated = list(evaluations)
     over = [finding for finding, tally, limits in evaluated if limits.exceeded_by(tally)]
     failed = next((f for f in over if f.on_failure is OnFailure.ROLL_BACK), None)
-    frozen = next((f for f in over if f.on_failure is OnFailure.HOLD), None)
+    holding = next((f for f in over if f.on_failure is OnFailure.HOLD), None)
     exhausted = any(
         limits.insufficient is not None and tally.insufficient > limits.insufficient
         for finding, tally, limits in evaluated
         if finding.on_failure is not OnFailure.WARN
     )
     findings = tuple(finding for finding, _, _ in evaluated)
-    return Evidence(revision, since, at, findings, failed, exhausted, frozen, checks)
+    return Evidence(revision, since, at, findings, failed, exhausted, holding, checks)

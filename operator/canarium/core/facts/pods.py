@@ -82,7 +82,7 @@ class Pod:
     unschedulable_since: float | None = None
     unschedulable_message: str = UNSCHEDULABLE_TEXT
     #: Whether a scheduling gate, such as that of a queueing system, delays its scheduling.
-    gated: bool = False
+    scheduling_gated: bool = False
     disrupted: bool = False
     #: Since when it has waited only for its current containers: when it was bound to a node, or
     #: when its last finished init container ended; its creation time before it is bound.

@@ -106,7 +106,7 @@ def _obstacles(deployment: Deployment | None, pods: Iterable[Pod]) -> Iterable[O
         if pod.unschedulable_since is not None:
             text = pod.unschedulable_message[:_QUOTED]
             yield Obstacle(ObstacleReason.UNSCHEDULABLE, text, pod.name)
-        if pod.gated:
+        if pod.scheduling_gated:
             text = "the pod has a scheduling gate"
             yield Obstacle(ObstacleReason.SCHEDULING_GATED, text, pod.name)
         for container in pod.containers:

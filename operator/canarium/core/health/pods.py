@@ -70,7 +70,7 @@ def unstarted(pods: Iterable[Pod]) -> Cause | None:
             continue
         if pod.unschedulable_since is not None:
             return Cause(FailureReason.UNSCHEDULABLE, UNSCHEDULABLE_TEXT, pod.name)
-        if pod.gated:
+        if pod.scheduling_gated:
             return Cause(ObstacleReason.SCHEDULING_GATED, "the pod has a scheduling gate", pod.name)
         if pod.trouble is not None and pod.trouble.missing and not pod.ready:
             return Cause(FailureReason.CONFIG_ERROR, _NO_SOURCE, pod.name)

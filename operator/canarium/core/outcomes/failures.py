@@ -10,7 +10,7 @@ from canarium.api.reasons import FailureReason
 from canarium.api.status import Failure
 from canarium.core.context.context import RolloutContext
 from canarium.core.facts.revision import Record
-from canarium.core.health import gates
+from canarium.core.health import analysis_results, smoke_tests
 from canarium.core.health.candidate import judge_candidate
 from canarium.core.health.cause import Cause
 from canarium.core.outcomes.records import command_cause, failure_record
@@ -36,7 +36,7 @@ def known_failure(ctx: RolloutContext) -> Failure:
         command_cause(ctx, "abort")
         or command_cause(ctx, "undo")
         or judge_candidate(ctx, was_good=True)[0]
-        or gates.condemned(ctx)
+        or analysis_results.failure(ctx)
         or _failed_test(ctx)
     )
     if cause:
@@ -50,7 +50,7 @@ def known_failure(ctx: RolloutContext) -> Failure:
 
 
 def _failed_test(ctx: RolloutContext) -> Cause | None:
-    smoke_result = gates.smoke(ctx)
+    smoke_result = smoke_tests.result(ctx)
     return smoke_result if isinstance(smoke_result, Cause) else None
 
 

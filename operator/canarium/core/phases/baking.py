@@ -9,7 +9,7 @@ from canarium.core.context.gates import holding_bake
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action
-from canarium.core.health import gates
+from canarium.core.health import analysis_results
 from canarium.core.health import outages as outage
 from canarium.core.health.availability import serving_state
 from canarium.core.health.candidate import judge_candidate
@@ -36,7 +36,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
     failed, recheck = judge_candidate(ctx, was_good=True)
     judging = ctx.settings.analysis
     if not failed and judging and judging.during_bake:
-        failed = gates.condemned(ctx)
+        failed = analysis_results.failure(ctx)
     failed = failed or rejection(ctx)
     cause = command_cause(ctx, "undo") or failed or outage.cause(ctx, outages)
     if cause:
@@ -58,7 +58,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
         left = length(max(0.0, ctx.bake_start + ctx.settings.bake_time - _asleep_since(ctx)))
         text = f"The bake is on hold until the model is scaled up, with {left} left"
         return base.wait(HoldReason.SCALED_TO_ZERO, has, text)
-    if judging and judging.during_bake and (why := gates.bake_frozen(ctx)) is not None:
+    if judging and judging.during_bake and (why := analysis_results.bake_hold(ctx)) is not None:
         return base.wait(
             HoldReason.ANALYSIS_FAILED,
             has,

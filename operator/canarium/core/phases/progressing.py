@@ -31,7 +31,7 @@ from canarium.core.decision.plan import AnnotateRevision, Event, Scale
 from canarium.core.facts.grant import PROMOTION, token_of
 from canarium.core.facts.observed import Deployment
 from canarium.core.facts.takeover import ANNOTATION
-from canarium.core.health import gates
+from canarium.core.health import analysis_results, smoke_tests
 from canarium.core.health.candidate import judge_candidate
 from canarium.core.health.cause import Cause
 from canarium.core.health.gate_results import rejection
@@ -98,7 +98,7 @@ def _decide(ctx: RolloutContext) -> PhaseResult | StepOver:
     ):
         return create_candidate(ctx, base)
     failed, recheck = judge_candidate(ctx, was_good=ctx.progress.weight > 0)
-    failed = failed or gates.condemned(ctx) or rejection(ctx)
+    failed = failed or analysis_results.failure(ctx) or rejection(ctx)
     if failed:
         return roll_back(ctx, base, failed)
     if ctx.stable_replicas == 0:
@@ -146,7 +146,7 @@ def _raise_weight(
     startable = startable_replicas(ctx, need)
     if deployment.replicas < startable:
         base = base.also(Scale(ctx.target, startable))
-    passed = gates.smoke(ctx)
+    passed = smoke_tests.result(ctx)
     if isinstance(passed, Cause):
         return roll_back(ctx, base, passed)
     ready, down = ctx.observed.ready(ctx.target), ctx.stable_unavailable_since is not None

@@ -13,7 +13,7 @@ from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import Action, CreateDeployment, Scale, SelectColor
 from canarium.core.facts.observed import Deployment
 from canarium.core.facts.traffic_record import TrafficRecord
-from canarium.core.health import gates
+from canarium.core.health import smoke_tests
 from canarium.core.health.candidate import judge_candidate
 from canarium.core.health.cause import Cause
 from canarium.core.health.gate_results import rejection
@@ -45,7 +45,7 @@ def starting(ctx: RolloutContext) -> PhaseResult:
     base = base.recheck_in(recheck)
     startable = startable_replicas(ctx, count)
     if ctx.observed.ready(ctx.target) >= count and deployment.replicas >= count:
-        passed = gates.smoke(ctx)
+        passed = smoke_tests.result(ctx)
         if isinstance(passed, Cause):
             return fail_first_version(ctx, base, passed)
         if not passed:
@@ -89,7 +89,7 @@ def unserved_first(ctx: RolloutContext, actions: tuple[Action, ...]) -> PhaseRes
 def _scaled_to_zero(
     ctx: RolloutContext, base: PhaseResult, deployment: Deployment | None
 ) -> PhaseResult:
-    """Runs no pods: nothing can pass the gate (R4), and the progress deadline does not apply."""
+    """Runs no pods: none can pass smoke tests (R4), and the progress deadline does not apply."""
     if deployment and deployment.replicas:
         base = base.also(Scale(ctx.target, 0))
     result = base.at(progress_at(ctx, 0)).wait(
@@ -116,10 +116,10 @@ def _create(ctx: RolloutContext, base: PhaseResult, count: int) -> PhaseResult:
 
 
 def _waiting_for_smoke_tests(ctx: RolloutContext, base: PhaseResult, count: int) -> PhaseResult:
-    fault = gates.inconclusive_tests(ctx)
+    fault = smoke_tests.inconclusive(ctx)
     pods = "pod" if count == 1 else "pods"
     return base.at(progress_at(ctx, 0)).wait(
-        gates.smoke_wait(ctx),
+        smoke_tests.wait_reason(ctx),
         f"the first version, {describe(ctx, ctx.target)}, receives no traffic yet",
         ": ".join(fault)
         if fault

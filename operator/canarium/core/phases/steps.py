@@ -23,7 +23,7 @@ from canarium.core.decision.plan import Event
 from canarium.core.evidence.measures import NOT_OF_THE_VERSION
 from canarium.core.evidence.verdict import Finding
 from canarium.core.facts.grant import ELAPSED, INSUFFICIENT, PASSED, PROMOTE, PROMOTION
-from canarium.core.health import gates
+from canarium.core.health import analysis_results
 from canarium.core.messages import command_advice, sentences
 from canarium.core.phases.check_waits import without_checks
 from canarium.core.phases.rollback import roll_back
@@ -85,7 +85,7 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
             until=until,
             threshold=length(step.pause),
         )
-    if progress.analysis or gates.judges(ctx, step.weight):
+    if progress.analysis or analysis_results.requires_verdict(ctx, step.weight):
         return _await_evidence(ctx, base, progress, step, until)
     return StepOver(progress, ELAPSED)
 
@@ -115,7 +115,7 @@ def _await_evidence(
 ) -> PhaseResult | StepOver:
     """Ends the step by its evidence or, without any, by the policy of the spec (R17)."""
     judging, onward = ctx.settings.analysis, _onward(ctx)
-    if judging is None or not gates.judges(ctx, step.weight):
+    if judging is None or not analysis_results.requires_verdict(ctx, step.weight):
         return base.wait(
             HoldReason.ANALYSIS_REMOVED,
             f"{describe(ctx, ctx.target)} has weight {step.weight}",
@@ -123,13 +123,18 @@ def _await_evidence(
             f"{command_advice('promote', ctx.target, 'To continue')}. Then it {onward}",
             threshold="command promote",
         )
-    evidence = gates.step_evidence(ctx, parse(progress.step_start_time or stamp(ctx.now)))
+    evidence = analysis_results.step_evidence(
+        ctx, parse(progress.step_start_time or stamp(ctx.now))
+    )
     missing = missing_checks(ctx)
-    if evidence and gates.passes(ctx, evidence) and missing is None:
+    if evidence and analysis_results.passes(ctx, evidence) and missing is None:
         return StepOver(progress, PASSED)
     open_check = evidence.open if evidence else None
     spent = bool(
-        evidence and evidence.exhausted and evidence.at >= until and gates.is_current(ctx, evidence)
+        evidence
+        and evidence.exhausted
+        and evidence.at >= until
+        and analysis_results.is_current(ctx, evidence)
     )
     lenient = judging.on_insufficient == PROMOTE and progress.analysis in (None, PROMOTE)
     if spent and open_check and lenient and missing is None:
@@ -140,10 +145,12 @@ def _await_evidence(
         )
         event = Event("Warning", EventReason.ANALYSIS_INSUFFICIENT, text)
         return StepOver(progress, INSUFFICIENT, (event,))
-    if evidence and evidence.frozen:
-        return _frozen(ctx, base, step, evidence.frozen)
+    if evidence and evidence.holding:
+        return _on_hold(ctx, base, step, evidence.holding)
     if spent and open_check and _rolls_back(judging, open_check):
-        return roll_back(ctx, base, gates.cause_of(FailureReason.INSUFFICIENT_DATA, open_check))
+        return roll_back(
+            ctx, base, analysis_results.cause_of(FailureReason.INSUFFICIENT_DATA, open_check)
+        )
     if missing:
         return without_checks(ctx, base, _has(ctx, step), missing, f"it {onward}")
     return _wait_for_check(ctx, base, step, open_check, spent=spent)
@@ -183,7 +190,7 @@ def _wait_for_check(
     return result.with_events(Event("Warning", reason, text))
 
 
-def _frozen(ctx: RolloutContext, base: PhaseResult, step: Step, check: Finding) -> PhaseResult:
+def _on_hold(ctx: RolloutContext, base: PhaseResult, step: Step, check: Finding) -> PhaseResult:
     """Holds the step after a failed check whose policy is to hold instead of rolling back."""
     return base.wait(
         HoldReason.ANALYSIS_FAILED,

@@ -11,7 +11,7 @@ from canarium.core.context.progress import progress_at, progress_waiting
 from canarium.core.context.router import Blocker
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, SelectColor, SetRouteWeights
-from canarium.core.health import gates
+from canarium.core.health import smoke_tests
 from canarium.core.health.candidate import blocked_pod
 from canarium.core.health.cause import Cause
 from canarium.core.health.obstacles import obstacle
@@ -49,7 +49,7 @@ def waiting_for_pods(
     then = f"continues at weight {ctx.progress.weight}" if stays else outlook(step)
     late = next((p for p in ctx.observed.pods_of(ctx.target) if not p.ready), None)
     stuck = next((c for c in late.containers if c.waiting), None) if late else None
-    unplaced = late is not None and (late.gated or late.unschedulable_since is not None)
+    unplaced = late is not None and (late.scheduling_gated or late.unschedulable_since is not None)
     return base.at(progress).wait(
         HoldReason.WAITING_FOR_PODS,
         f"{describe(ctx, ctx.target)} {traffic_of(ctx)}{_lost_pods(ctx)}",
@@ -150,12 +150,12 @@ def waiting_for_smoke_tests(
     """Waits for the smoke tests, which have to pass before any traffic (R4)."""
     ready = ctx.observed.ready(ctx.target)
     pods = "pod" if ready == 1 else "pods"
-    inconclusive = gates.inconclusive_tests(ctx)
+    inconclusive = smoke_tests.inconclusive(ctx)
     running = (
         f"Smoke tests are running against {ready} {pods}, and it {outlook(step)} when they pass"
     )
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(
-        gates.smoke_wait(ctx),
+        smoke_tests.wait_reason(ctx),
         f"{describe(ctx, ctx.target)} {traffic_of(ctx)}",
         ": ".join(inconclusive) if inconclusive else running,
     )

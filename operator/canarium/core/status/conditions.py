@@ -18,7 +18,7 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import is_answered
 from canarium.core.context.router import Blocker
 from canarium.core.decision.phase_result import PhaseResult
-from canarium.core.health import autoscaling, gates, obstacles
+from canarium.core.health import analysis_results, autoscaling, obstacles, smoke_tests
 from canarium.core.health.availability import (
     is_down,
     is_recreating,
@@ -201,8 +201,8 @@ def conditions_of(
         first = ctx.observed.rejections[0]
         why = sentences(*(rejections.quoted(r) for r in ctx.observed.rejections[:3]))
         facts += ((ConditionType.WRITES_REJECTED, True, rejections.reason_of(first), why),)
-    if ctx.settings.gated:
-        wrong = gates.inconclusive_tests(ctx)
+    if ctx.settings.smoke_tests:
+        wrong = smoke_tests.inconclusive(ctx)
         facts = (*facts, (ConditionType.SMOKE_TESTS_READY, wrong is None, *(wrong or VALID)))
     if ctx.route_kind:
         answer = (routed.reason, routed.message) if routed else (RouteReason.ACCEPTED, "")
@@ -213,7 +213,7 @@ def conditions_of(
         )
     if ctx.settings.analysis:
         # Not the version's fault: the spec's query cannot be evaluated (R21).
-        fault = ctx.template_checks.missing or gates.spec_fault(ctx, analysis)
+        fault = ctx.template_checks.missing or analysis_results.spec_fault(ctx, analysis)
         facts = (*facts, (ConditionType.ANALYSIS_READY, fault is None, *(fault or VALID)))
     facts += gate_progress.reported(ctx)
     old = {condition.type: condition for condition in ctx.status.conditions}

@@ -12,10 +12,11 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.context.naming import describe
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
-from canarium.core.health import availability, gates, obstacles
+from canarium.core.health import availability, obstacles
 from canarium.core.messages import sentences
 from canarium.core.outcomes import blocked_deletions, rejections
 from canarium.core.routing import conflicts, failover
+from canarium.core.status.analysis import verdict_events
 from canarium.core.status.conditions import find
 from canarium.core.status.gates import gate_events
 from canarium.core.status.history import ended
@@ -44,7 +45,7 @@ def events_of(
         *blocked_deletions.events(before, after),
         *(rejections.rejection_events(before, after) if after.phase != Phase.INVALID else ()),
         *failover.events(ctx),
-        *gates.verdict_events(before.analysis, after.analysis),
+        *verdict_events(before.analysis, after.analysis),
         *availability.outage_events(before, after),
         *progress_events(ctx, before, after),
         *gate_events(ctx, before, after),

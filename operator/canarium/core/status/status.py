@@ -18,9 +18,9 @@ from canarium.core.context.position import index_among
 from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import CreateDeployment
 from canarium.core.facts.signature import parse_signature
-from canarium.core.health import gates
 from canarium.core.outcomes import blocked_deletions, rejections
 from canarium.core.routing import failover
+from canarium.core.status.analysis import analysis_status, with_evaluations
 from canarium.core.status.conditions import conditions_of
 from canarium.core.status.gates import gates_status
 from canarium.core.status.history import ended
@@ -35,7 +35,7 @@ def status_of(ctx: RolloutContext, phase: Phase, result: PhaseResult, generation
     previous = _part(ctx, result.previous, result)
     down = ctx.stable_unavailable_since if result.stable == ctx.stable else None
     parts = [part for part in (stable, candidate, previous) if part]
-    analysis = gates.analysis_status(
+    analysis = analysis_status(
         ctx, running=bool(result.candidate or result.previous or result.failure)
     )
     after = Status(
@@ -71,7 +71,7 @@ def status_of(ctx: RolloutContext, phase: Phase, result: PhaseResult, generation
         history=_history(ctx, ended(ctx, result), result.outcome),
     )
     if analysis and after.essence() != ctx.status.essence():
-        complete = gates.with_evaluations(ctx, analysis)
+        complete = with_evaluations(ctx, analysis)
         return after.model_copy(update={"analysis": complete})
     return after
 

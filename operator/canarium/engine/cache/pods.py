@@ -49,7 +49,7 @@ def pod(raw: Raw) -> Child[Pod]:
         unschedulable_message=quoted(scheduled.get("message", UNSCHEDULABLE_TEXT))
         if unschedulable
         else "",
-        gated=unplaced == "SchedulingGated",
+        scheduling_gated=unplaced == "SchedulingGated",
         disrupted=disrupted or status.get("reason") in ("Evicted", "Preempting", "NodeLost"),
         containers_since=_containers_since(meta, conditions, init),
         scheduled=scheduled.get("status") == "True",

@@ -8,7 +8,7 @@ import pytest
 
 from canarium.core.evidence.verdict import Verdict
 from core.cluster import Cluster, computed_once
-from core.health.gate_scenarios import CHECKS, seen
+from core.health.analysis_scenarios import CHECKS, seen
 from core.pause_scenarios import MAKES, Make, edited, lose, order, promoted, rollout, steps
 from sweep import first
 

@@ -17,7 +17,7 @@ rule = pytest.mark.rule
 
 @BOTH
 @rule("R13", "R29")
-def test_candidate_past_its_gate_serves_at_once_and_returns_the_traffic(make: Any) -> None:
+def test_candidate_past_its_smoke_tests_serves_at_once_and_returns_the_traffic(make: Any) -> None:
     """Its weight is none yet: it waits for more pods than it has."""
     asked = {**MANUAL, "steps": [{"weight": 50, "pause": "Manual"}]}
     cluster = Cluster(rollout(make, "1", asked)).run(12)

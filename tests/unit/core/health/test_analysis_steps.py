@@ -10,7 +10,7 @@ from canarium.core.decision.plan import AnalysisRequest
 from canarium.core.evidence.verdict import Verdict
 from canarium.core.times import parse
 from core.cluster import Cluster, spec
-from core.health.gate_scenarios import CHECKS, live, rollout, seen
+from core.health.analysis_scenarios import CHECKS, live, rollout, seen
 
 rule = pytest.mark.rule
 

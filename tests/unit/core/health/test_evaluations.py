@@ -18,7 +18,7 @@ from canarium.core.evidence.history import (
 )
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from core.cluster import Cluster
-from core.health.gate_scenarios import CHECKS, checks_of, live, rollout
+from core.health.analysis_scenarios import CHECKS, checks_of, live, rollout
 
 
 def canary() -> Cluster:

@@ -14,7 +14,7 @@ rule = pytest.mark.rule
 LONG = {"steps": [{"weight": 50, "pause": "60m"}], "bakeTime": "60m"}
 WHY: dict[str, dict[str, Any]] = {
     "Unschedulable": {"unschedulable_message": "0/3 nodes are available"},
-    "SchedulingGated": {"gated": True},
+    "SchedulingGated": {"scheduling_gated": True},
     "ImagePullFailed": {"containers": (Container("server", waiting="ImagePullBackOff"),)},
     "ConfigError": {"containers": (Container("server", waiting="CreateContainerConfigError"),)},
     "volume": {
@@ -50,7 +50,7 @@ def feed(cluster: Cluster) -> Cluster:
     """There is room again."""
     none: dict[str, Any] = {
         "unschedulable_since": None,
-        "gated": False,
+        "scheduling_gated": False,
         "containers": (),
         "trouble": None,
     }

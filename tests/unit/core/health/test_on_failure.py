@@ -8,7 +8,7 @@ import pytest
 
 from canarium.core.evidence.verdict import Finding, OnFailure, Tally, TallyLimits, Verdict, weigh
 from core.cluster import Cluster, spec
-from core.health.gate_scenarios import checks_of
+from core.health.analysis_scenarios import checks_of
 
 rule = pytest.mark.rule
 STEPS = {"steps": [{"weight": 25, "pause": "10s"}, {"weight": 50, "pause": "10s"}]}

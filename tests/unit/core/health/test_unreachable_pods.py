@@ -9,13 +9,13 @@ import pytest
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
 from canarium.core.facts.observed import SmokeReport
 from core.cluster import Cluster, spec
-from core.health.gate_scenarios import checks_of
+from core.health.analysis_scenarios import checks_of
 
 rule = pytest.mark.rule
 STEPS = {"steps": [{"weight": 25, "pause": "10s"}, {"weight": 50, "pause": "10s"}]}
 
 
-def gated(version: str, **more: Any) -> dict[str, Any]:
+def with_smoke_tests(version: str, **more: Any) -> dict[str, Any]:
     tests = [{"path": "/predict"}]
     return spec(version, rollout={**STEPS, "bakeTime": "20s", "smokeTests": tests, **more})
 
@@ -48,7 +48,7 @@ def lost(cluster: Cluster, how: str) -> Cluster:
 )
 def test_unreachable_pods_hold_the_version_with_the_likely_cause(how: str, cause: str) -> None:
     cluster = Cluster(spec("1")).run(30)
-    cluster.spec = gated("2")
+    cluster.spec = with_smoke_tests("2")
     lost(cluster.run(5), how)
     cluster.run(3_600, tick=30)
     assert cluster.status.phase == "Progressing"
@@ -69,7 +69,7 @@ def test_unreachable_pods_hold_the_version_with_the_likely_cause(how: str, cause
 # I11, G2
 @rule("R3", "R7")
 def test_unreachable_first_version_waits_and_does_not_fail() -> None:
-    cluster = lost(Cluster(gated("1")).run(5), "ConnectionTimedOut").run(3_600, tick=30)
+    cluster = lost(Cluster(with_smoke_tests("1")).run(5), "ConnectionTimedOut").run(3_600, tick=30)
     assert cluster.status.phase == "Starting"
     assert cluster.status.waiting_for
     assert cluster.status.waiting_for.reason == "PodsUnreachable"

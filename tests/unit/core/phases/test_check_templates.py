@@ -15,7 +15,7 @@ from canarium.core.facts import check_templates as facts
 from canarium.core.facts.check_templates import LONGEST, templates_from_json
 from canarium.core.facts.observed import Rejection
 from core.cluster import Cluster, gateway_spec, spec
-from core.health.gate_scenarios import CHECKS, seen
+from core.health.analysis_scenarios import CHECKS, seen
 from core.pause_scenarios import order
 from core.phases.test_gates import decide, gate
 from core.phases.test_web_gates import condition

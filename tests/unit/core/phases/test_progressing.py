@@ -93,7 +93,7 @@ def test_spec_of_stable_during_a_rollout_returns_traffic_at_once() -> None:
 
 
 @rule("R11")
-def test_promoted_revision_that_returns_skips_the_steps_but_not_the_gate() -> None:
+def test_promoted_revision_that_returns_skips_the_steps_but_not_the_smoke_tests() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(60)

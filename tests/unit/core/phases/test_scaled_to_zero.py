@@ -10,11 +10,11 @@ import pytest
 from canarium.api.status import Status
 from canarium.core.evidence.verdict import Verdict
 from core.cluster import Cluster, gateway_spec, spec
-from core.health.gate_scenarios import CHECKS, seen
+from core.health.analysis_scenarios import CHECKS, seen
 
 rule = pytest.mark.rule
 BOTH = pytest.mark.parametrize("make", [spec, gateway_spec])
-GATE = {"steps": [{"weight": 10, "pause": "Manual"}], "bakeTime": "20s", "scaleDownDelay": "1s"}
+PAUSED = {"steps": [{"weight": 10, "pause": "Manual"}], "bakeTime": "20s", "scaleDownDelay": "1s"}
 HALF = {"steps": [{"weight": 50, "pause": "Manual"}], "bakeTime": "20s", "scaleDownDelay": "1s"}
 
 
@@ -22,7 +22,7 @@ def asked(make: Any, version: str, replicas: int, rollout: dict[str, Any]) -> di
     return {**make(version), "scaling": {"replicas": replicas}, "rollout": rollout}
 
 
-def at_the_gate(make: Any, replicas: int, rollout: dict[str, Any] = GATE) -> Cluster:
+def at_the_pause(make: Any, replicas: int, rollout: dict[str, Any] = PAUSED) -> Cluster:
     """Version 2 stands at a weight beside version 1, and waits for a command."""
     cluster = Cluster(asked(make, "1", replicas, rollout)).run(12)
     cluster.spec = asked(make, "2", replicas, rollout)
@@ -42,9 +42,9 @@ def share(cluster: Cluster) -> float:
 @pytest.mark.parametrize(
     ("rollout", "before", "after", "pods"),
     [
-        (GATE, 6, 1, (6, 1)),  # One of seven is the least that there is.
-        (GATE, 10, 1, (9, 1)),
-        (GATE, 20, 10, (18, 2)),
+        (PAUSED, 6, 1, (6, 1)),  # One of seven is the least that there is.
+        (PAUSED, 10, 1, (9, 1)),
+        (PAUSED, 20, 10, (18, 2)),
         (HALF, 20, 2, (2, 2)),
         (HALF, 4, 3, (3, 3)),
     ],
@@ -52,7 +52,7 @@ def share(cluster: Cluster) -> float:
 def test_share_of_the_candidate_never_rises_when_stable_is_scaled_down(  # I3
     rollout: dict[str, Any], before: int, after: int, pods: tuple[int, int]
 ) -> None:
-    cluster = at_the_gate(spec, before, rollout)
+    cluster = at_the_pause(spec, before, rollout)
     most = max(share(cluster), rollout["steps"][0]["weight"])
     cluster.spec = asked(spec, "2", after, rollout)
     for _ in range(100):
@@ -68,9 +68,9 @@ def test_share_of_the_candidate_never_rises_when_stable_is_scaled_down(  # I3
 
 @rule("R5", "R6")
 def test_share_of_the_candidate_never_rises_when_stable_is_scaled_up() -> None:
-    cluster = at_the_gate(spec, 2, GATE)
+    cluster = at_the_pause(spec, 2, PAUSED)
     most = share(cluster)
-    cluster.spec = asked(spec, "2", 20, GATE)
+    cluster.spec = asked(spec, "2", 20, PAUSED)
     for _ in range(100):
         assert share(cluster) <= most + 0.01
         cluster.run(0.1)
@@ -79,7 +79,7 @@ def test_share_of_the_candidate_never_rises_when_stable_is_scaled_up() -> None:
 
 @rule("R5")
 def test_candidate_behind_a_gateway_is_scaled_down_with_stable() -> None:
-    cluster = at_the_gate(gateway_spec, 10, HALF)
+    cluster = at_the_pause(gateway_spec, 10, HALF)
     cluster.spec = asked(gateway_spec, "2", 2, HALF)
     cluster.run(10)
     wanted = {cluster.version(d.revision): d.replicas for d in cluster.deployments.values()}
@@ -93,9 +93,9 @@ def test_candidate_behind_a_gateway_is_scaled_down_with_stable() -> None:
 def test_scale_to_zero_at_a_pause_gives_the_candidate_no_traffic_and_keeps_the_pause(  # I4 a
     make: Any, lost: bool
 ) -> None:
-    cluster = at_the_gate(make, 2)
+    cluster = at_the_pause(make, 2)
     revision = cluster.revision("2")
-    cluster.spec = asked(make, "2", 0, GATE)
+    cluster.spec = asked(make, "2", 0, PAUSED)
     for _ in range(100):
         assert set(cluster.serving()) != {"2"}, "an unpromoted version answers alone"
         cluster.run(0.1)
@@ -112,7 +112,7 @@ def test_scale_to_zero_at_a_pause_gives_the_candidate_no_traffic_and_keeps_the_p
         cluster.status = Status()
         cluster.run(5)
     cluster.boot = 30.0  # Longer than R13 waits.
-    cluster.spec = asked(make, "2", 2, GATE)
+    cluster.spec = asked(make, "2", 2, PAUSED)
     for _ in range(200):
         cluster.run(0.5)
         assert set(cluster.serving()) != {"2"}, cluster.status.message
@@ -127,17 +127,17 @@ def test_scale_to_zero_at_a_pause_gives_the_candidate_no_traffic_and_keeps_the_p
 @BOTH
 @rule("R5")
 def test_version_applied_to_a_model_at_zero_starts_no_pod(make: Any) -> None:  # I4 b
-    cluster = Cluster(asked(make, "1", 2, GATE)).run(12)
-    cluster.spec = asked(make, "1", 0, GATE)
+    cluster = Cluster(asked(make, "1", 2, PAUSED)).run(12)
+    cluster.spec = asked(make, "1", 0, PAUSED)
     cluster.run(10)
-    cluster.spec = asked(make, "2", 0, GATE)
+    cluster.spec = asked(make, "2", 0, PAUSED)
     for _ in range(100):
         assert not cluster.pods
         cluster.run(1)
     assert cluster.status.waiting_for is not None
     assert cluster.status.waiting_for.reason == "ScaledToZero"
     cluster.boot = 30.0
-    cluster.spec = asked(make, "2", 2, GATE)
+    cluster.spec = asked(make, "2", 2, PAUSED)
     for _ in range(160):
         cluster.run(0.5)
         assert set(cluster.serving()) != {"2"}, cluster.status.message
@@ -149,13 +149,13 @@ def test_version_applied_to_a_model_at_zero_starts_no_pod(make: Any) -> None:  #
 @BOTH
 @rule("R13")
 def test_stable_that_fails_while_scaling_up_from_zero_does_not_block_its_fix(make: Any) -> None:
-    cluster = Cluster(asked(make, "1", 2, GATE)).run(12)
-    cluster.spec = asked(make, "1", 0, GATE)
+    cluster = Cluster(asked(make, "1", 2, PAUSED)).run(12)
+    cluster.spec = asked(make, "1", 0, PAUSED)
     cluster.run(10)
-    cluster.spec = asked(make, "2", 0, GATE)
+    cluster.spec = asked(make, "2", 0, PAUSED)
     cluster.run(10)
     cluster.broken.add("1")
-    cluster.spec = asked(make, "2", 2, GATE)
+    cluster.spec = asked(make, "2", 2, PAUSED)
     cluster.run(30)
     assert set(cluster.serving()) == {"2"}
 
@@ -183,8 +183,8 @@ def test_warm_version_scales_to_zero_and_back_with_stable(make: Any) -> None:
 @rule("R5", "R29")
 @BOTH
 def test_message_names_the_live_version_while_a_model_is_scaled_to_zero(make: Any) -> None:
-    cluster = at_the_gate(make, 6)
-    cluster.spec = asked(make, "2", 0, GATE)
+    cluster = at_the_pause(make, 6)
+    cluster.spec = asked(make, "2", 0, PAUSED)
     seen = set()
     for _ in range(100):
         message = cluster.reconcile().status.message
@@ -238,7 +238,7 @@ ANALYSIS = {"checks": CHECKS, "duringBake": True}
 @rule("R17")
 def test_failed_check_does_not_judge_a_candidate_without_pods(make: Any) -> None:
     judged = {**HALF, "analysis": ANALYSIS}
-    cluster = at_the_gate(make, 2, judged)
+    cluster = at_the_pause(make, 2, judged)
     assert cluster.requests.analysis is not None
     seen(cluster, Verdict.PASS)
     request = cluster.requests.analysis

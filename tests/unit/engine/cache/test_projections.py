@@ -48,7 +48,7 @@ def test_pod_with_a_scheduling_gate_is_not_unschedulable(reason: str, since: int
     seen = pod(conditions=[{**told, "lastTransitionTime": at(9)}])
     assert seen.unschedulable_since == since
     assert seen.unschedulable_message == ("why" if since else "")
-    assert seen.gated == (reason == "SchedulingGated")
+    assert seen.scheduling_gated == (reason == "SchedulingGated")
 
 
 def test_terminating_pod_has_the_deadline_of_its_deletion() -> None:

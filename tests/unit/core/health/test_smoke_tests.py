@@ -1,4 +1,4 @@
-"""The gate before the first traffic (R4) and verdicts on the way (R17), in virtual time."""
+"""Smoke tests before the first traffic (R4) and verdicts on the way (R17), in virtual time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from canarium.api.reasons import CheckReason
 from canarium.core.decision.plan import SignalRequests
 from canarium.core.facts.observed import SmokeReport
 from core.cluster import Cluster
-from core.health.gate_scenarios import live, rollout
+from core.health.analysis_scenarios import live, rollout
 
 rule = pytest.mark.rule
 SMOKE = {"smokeTests": [{"path": "/predict"}]}
