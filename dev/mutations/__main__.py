@@ -1,7 +1,7 @@
 """`python -m mutations [FAULT…]`: a line per case; exits with 1 when no test detects a fault.
 
-A word selects the fault of that name, and all faults whose first word it is: `H2` is `H2 budget`
-and `H2 worker`.
+A word selects the fault of that name, and all faults with that label: `H2` is `H2 budget` and
+`G2 H2 worker`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(wanted: list[str]) -> int:
     """Runs the cases of the faults `wanted`, or all; the exit code."""
     unnoticed = []
     for case in load():
-        if wanted and not {case.fault, case.fault.split()[0]} & set(wanted):
+        if wanted and not {case.fault, *case.labels} & set(wanted):
             continue
         code, by = undone(case)
         noticed = code in (_FAILED, None)
@@ -51,7 +51,7 @@ def undone(case: Case) -> tuple[int | None, str]:
         )
         path = folder / case.place().relative_to(ROOT)
         path.write_text(case.apply(path.read_text()))
-        places = (folder / part for part in ("operator", ".", "e2e", "dev"))
+        places = (folder / part for part in ("operator", "cli", ".", "e2e", "dev"))
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-rf", "-p", "no:cacheprovider"]
         try:
             done = subprocess.run(

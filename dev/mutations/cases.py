@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).with_name("cases.yaml")
+_LABEL = re.compile(r"[A-Z]\d{1,2}")
 
 
 class CaseInvalid(ValueError):
@@ -28,6 +31,11 @@ class Case:
     text: str
     instead: str
     tests: tuple[str, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that its name begins with: rows of the catalogue, or a rule."""
+        return tuple(takewhile(_LABEL.fullmatch, self.fault.split()))
 
     def place(self) -> Path:
         """Returns the file that has the text. Raises CaseInvalid unless it is one alone."""

@@ -43,5 +43,11 @@ def test_every_label_in_tests_is_in_the_catalogue(folder: Path) -> None:
 
 
 def test_every_label_of_a_mutation_is_in_the_catalogue() -> None:
-    used = {label for case in load() for label in LABEL.findall(case.fault.split()[0])}
-    assert used <= set(catalogue())
+    assert {label for label in covered() if LABEL.fullmatch(label)} <= set(catalogue())
+
+
+def covered() -> set[str]:
+    """Labels of all mutations."""
+    for case in load():
+        assert case.labels, f"{case.fault}: its name begins with no label"
+    return {label for case in load() for label in case.labels}

@@ -212,6 +212,7 @@ def shown(cluster: Cluster) -> tuple[str, str] | None:
     )
 
 
+# I16
 @rule("R29")
 def test_lost_requests_are_reported_in_condition_message_and_one_event() -> None:
     cluster = Cluster(gateway_spec("1")).run(10)

@@ -101,6 +101,7 @@ def test_phase_of_the_walk_is_reached(phase: str, make: Maker) -> None:
     assert status.phase == (phase if phase in REACHED else "Ready")
 
 
+# F1
 @rule("R29")
 @pytest.mark.parametrize("deed", every(DEEDS), ids=lambda deed: deed.__name__)
 @pytest.mark.parametrize(("phase", "make"), WALK)

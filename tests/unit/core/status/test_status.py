@@ -27,10 +27,11 @@ from core.status.phase_scenarios import (
 rule = pytest.mark.rule
 
 
-# C1, I9
-@rule("R29")
-def test_outage_of_a_promoted_version_names_pod_exit_code_and_last_log_line() -> None:
-    cluster = Cluster(spec("1")).run(10)
+# C1, I7, I9
+@rule("R16", "R29")
+@pytest.mark.parametrize("paused", [False, True])
+def test_outage_of_a_promoted_version_names_pod_exit_code_and_last_log_line(paused: bool) -> None:
+    cluster = Cluster({**spec("1"), "paused": paused}).run(10)
     stable_crashes(cluster)
     cluster._endpoints()
     cluster.run(2)
@@ -200,7 +201,7 @@ def test_undone_version_keeps_its_effective_weight_until_the_gateway_confirms() 
     assert status.weight == status.candidate.effective_weight == 100
 
 
-# F
+# F1
 @rule("R29")
 @pytest.mark.parametrize(("replicas", "words"), [(1, "once 1 pod is ready"), (3, "3 pods are")])
 def test_awaited_pods_are_counted_in_singular_and_plural(replicas: int, words: str) -> None:

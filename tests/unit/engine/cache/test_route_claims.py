@@ -78,6 +78,7 @@ def found(store: Store, key: Key = KEY) -> RouteConflict | None:
     return store.observed(key).conflict
 
 
+# I16
 @rule("R29")
 def test_model_is_enqueued_for_a_conflicting_route_until_it_is_deleted() -> None:
     store, claims, woken = cluster("fraud")
