@@ -28,8 +28,8 @@ that are always fresh (very many states), and the whole engine. `adversary` hold
 happen, as rules of a hypothesis state machine, `gateway_adversary` what may happen behind a Gateway
 besides, and `network` what befalls the whole engine's requests and watches; `invariants` sees every
 write of the operator and reports the rule of the design that it breaks (`route_invariants`: of
-writes to routes). A run ends in calm: the model must arrive where its spec leads, and then write
-nothing any more.
+writes to routes; `capacity_invariants`: of writes to Deployments and autoscalers). A run ends in
+calm: the model must arrive where its spec leads, and then write nothing any more.
 
     pytest tests/simulation                        what `make test` runs: the same every time
     pytest tests/simulation --simulation=nightly   many more runs, at random; the seed is printed

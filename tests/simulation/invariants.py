@@ -1,93 +1,38 @@
 """Checks every write of the operator against the rules.
 
 What the adversary did (pods that crash, children deleted by hand) is never held against the
-operator: a rule is broken only by a write of the operator's own. An operator whose watches are
-late cannot know better, so facts about readiness count as they were at any time within
-`staleness` seconds: a write is wrong only if it was wrong throughout.
+operator: a rule is broken only by a write of the operator's own. `observed_cluster` has the facts
+that writes are compared with.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-from canarium.api.effective_spec import EffectiveSpec, effective_spec
-from canarium.api.model_deployment import Spec
-from canarium.core.context.colors import STUCK_AFTER
-from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.facts.weights import pods_needed_by_route, pods_needed_by_service
 from canarium.core.phases.table import TABLE
-from canarium.core.times import parse
 from canarium.kube import resources
 from canarium.render import labels
 from simulation import route_invariants
-from simulation.controllers import selected
+from simulation.capacity_invariants import CapacityInvariants
 from simulation.fields import Object
-from simulation.kubelet import is_ready
+from simulation.observed_cluster import RECENT
 from simulation.pause_invariants import PauseInvariant
-from simulation.readiness_log import ReadinessLog
-from simulation.server import KUBERNETES, OPERATOR, PERSON, Write, controller
+from simulation.server import OPERATOR, PERSON, Write, controller
 from simulation.status_checks import false_claims, missing_evidence
 from simulation.summary import EXPLORED
-from simulation.world import KEY, World, revision_of
+from simulation.world import KEY, revision_of
 
 _AFTER = {row.phase: row.then_to for row in TABLE}
 _VERDICT = "canarium.dev/verdict"
-#: Seconds in which the operator has repaired a Service and decided with what it then knew.
-RECENT = 5.0
 
 
 @dataclass
-class Invariants:
-    world: World
-    #: How old, in seconds, the operator's knowledge may be now.
-    staleness: float = 0.0
-    #: Revisions that must not get traffic: failed, and not retried (R9).
-    quarantined: set[str] = field(default_factory=set)
-    #: Whether another client has edited the operator's objects.
-    edited_by_hand: bool = False
-    violations: list[str] = field(default_factory=list)
-    writes: int = 0
-    #: Whether there was ever a route: then colours are not what keeps versions apart.
-    routed: bool = False
-    #: uid of a Deployment → the template that it was made with.
-    _made: dict[str, Any] = field(default_factory=dict)
-    #: When another client last wrote a Service.
-    _service_edited_at: float = -math.inf
-    #: Candidate → the weight that the last status claimed for it.
-    _claimed: dict[str, int] = field(default_factory=dict)
-
+class Invariants(CapacityInvariants):
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.pauses = PauseInvariant(self)
-        self._readiness = ReadinessLog(self.world)
         self.world.server.observers.append(self.see)
-
-    # --- the account of what is ready ------------------------------------------------------
-
-    def _lately(self) -> list[Mapping[str, int]]:
-        return self._readiness.lately(self.staleness)
-
-    def least(self, revisions: set[str]) -> int:
-        return min((sum(m.get(r, 0) for r in revisions) for m in self._lately()), default=0)
-
-    def most(self, revisions: set[str]) -> int:
-        return max((sum(m.get(r, 0) for r in revisions) for m in self._lately()), default=0)
-
-    def _led(self) -> tuple[set[str], set[str]]:
-        """Revisions with a ready pod lately that callers are led to by Service or route; and those
-        that the Service selects now beside a ready pod of theirs throughout."""
-        service = self.world.service()
-        route = self.world.server.find(resources.HTTP_ROUTES, KEY)
-        led = self._named(service) | {
-            r for r, weight in route_invariants.weights(route).items() if weight
-        }
-        lately = {revision for moment in self._lately() for revision, n in moment.items() if n}
-        throughout = {r for r in self._named(service) if self.least({r})}
-        return (led & lately if self.staleness == 0 else lately), throughout
-
-    # --- every write ------------------------------------------------------------------------
 
     def see(self, write: Write) -> None:
         if write.resource is resources.PODS:
@@ -112,10 +57,6 @@ class Invariants:
             self._ours(write)
         if check:
             check(write)
-
-    def broken(self, rule: str, text: str) -> None:
-        at = self.world.clock.now() - self.world.clock.began
-        self.violations.append(f"{rule} at {at:.2f} s: {text}")
 
     def _parent(self, write: Write) -> None:
         if write.verb != "status" or not write.before or not write.after:
@@ -188,8 +129,6 @@ class Invariants:
         if write.after is None and write.before and not revision_of(write.before) and not route:
             self.broken("R24", f"deleted a {write.resource.kind} without a revision")
 
-    # --- traffic ----------------------------------------------------------------------------
-
     def _route(self, write: Write) -> None:
         self.routed = True
         route_invariants.check(self, write)
@@ -233,158 +172,6 @@ class Invariants:
         notes = (service or {"metadata": {}})["metadata"].get("annotations", {})
         return str(notes.get(labels.STABLE, ""))
 
-    def _named(self, service: Object | None) -> set[str]:
-        """Revisions whose pods a Service selects."""
-        pods = selected(self.world.server, service) if service else []
-        return {revision_of(pod) for pod in pods if not self._is_stuck(pod)}
-
-    # --- capacity ---------------------------------------------------------------------------
-
-    def _deployment(self, write: Write) -> None:
-        before, after = write.before, write.after
-        if after is None:
-            assert before
-            self._deletion(before)
-            return
-        revision = revision_of(after)
-        if before is None:
-            self._made[after["metadata"]["uid"]] = after["spec"]["template"]
-            self._creation(after)
-            return
-        if before["spec"]["template"] != after["spec"]["template"]:
-            made = self._made.get(after["metadata"]["uid"])
-            if made is not None and made != after["spec"]["template"]:
-                self.broken("R1", f"pods of {revision} are created again from another template")
-        if after["spec"]["replicas"] < before["spec"]["replicas"]:
-            self._scaled_down(revision, after["spec"]["replicas"])
-
-    def _scaled_down(self, revision: str, replicas: int) -> None:
-        """R5: no revision gets fewer pods than asked for or than its weight needs. A candidate's
-        share never rises since stable gets smaller."""
-        settings = self._settings()
-        if replicas == 0 and revision != self.stable() and self.sleeps():
-            return  # The candidate of a model that its autoscaler has scaled to zero.
-        if replicas == 0 and (settings.replicas == 0 or self._strategy() == "Recreate"):
-            if self._strategy() != "Recreate":
-                self._asleep(revision)
-            return
-        wanted = settings.replicas
-        if revision == self.stable():
-            if wanted is None or replicas < wanted:
-                self.broken("R5", f"{revision} scaled down to {replicas}")
-            self._shared(revision, replicas)
-            return
-        by = pods_needed_by_route if self.routed else pods_needed_by_service
-        need = by(self._weight_of(revision), self._stable_count())
-        if replicas < need and not self.staleness:
-            self.broken("R5", f"{revision} scaled down to {replicas} of {need}")
-
-    def _asleep(self, revision: str) -> None:
-        """A model that is scaled to zero gives no candidate what stable had (I4): one that has no
-        ready pod gives nothing, and what answers in its place is scaled with it (R15)."""
-        service, stable = self.world.service(), self.stable()
-        if revision != stable or not service or not self.least({stable}):
-            return
-        for other in self._named(service) - {stable}:
-            if self.least({other}):
-                self.broken("R5", f"stable is scaled to zero while {other} answers")
-
-    def _autoscaled(self, write: Write) -> None:
-        """R5: stable is not scaled to zero by its autoscaler while a candidate has traffic, which
-        would give it everything."""
-        if write.actor != KUBERNETES or write.resource is not resources.DEPLOYMENTS:
-            return
-        if not write.before or not write.after or write.after["spec"]["replicas"]:
-            return
-        revision = revision_of(write.before)
-        if write.before["spec"]["replicas"] and revision == self.stable() and not self.staleness:
-            EXPLORED["models scaled to zero by an autoscaler"] += 1
-            if not self.edited_by_hand:
-                self._asleep(revision)
-
-    def sleeps(self) -> bool:
-        """Whether the autoscaler of stable has scaled the model to zero."""
-        stable = self.stable()
-        if not stable or self.world.server.find(resources.MODELS, KEY) is None:
-            return False
-        settings = self._settings()
-        if settings.replicas is not None or settings.min_replicas:
-            return False
-        found = self.world.server.find(resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{stable}"))
-        return bool(found and not found["spec"]["replicas"])
-
-    def _shared(self, stable: str, replicas: int) -> None:
-        """The candidate's share beside that many pods of stable (router Service; I3)."""
-        service, status = self.world.service(), self.world.status()
-        revision = (status.get("candidate") or {}).get("revision")
-        if self.routed or not service or not revision or revision not in self._named(service):
-            return
-        if self.world.clock.now() - self._service_edited_at < RECENT:
-            return  # The candidate had no traffic a moment ago, so stable needed no floor.
-        if self.most({stable}) <= replicas:
-            return  # Only pods are deleted that receive no traffic.
-        # The record of the traffic is ahead of the status when a decision grants the next step.
-        grant = TrafficRecord.from_annotations(service["metadata"].get("annotations", {})).grant
-        next_weight = grant.weight if grant and grant.revision == revision else 0
-        weight, ready = max(self._weight_of(revision), next_weight), self.least({revision})
-        if weight and 100 * ready > weight * (ready + replicas):
-            self.broken("R5", f"{ready} pods at weight {weight} beside {replicas} of stable")
-
-    def _weight_of(self, revision: str) -> int:
-        progress = self.world.status().get("progress") or {}
-        mine = (self.world.status().get("candidate") or {}).get("revision") == revision
-        return max(progress.get("weight", 0), progress.get("granted", 0)) if mine else 0
-
-    def _creation(self, new: Object) -> None:
-        color = new["spec"]["template"]["metadata"]["labels"][labels.COLOR]
-        stable = self.stable()
-        revision = revision_of(new)
-        for other in (
-            *self.world.pods(),
-            *self.world.server.all(resources.DEPLOYMENTS, labels.MODEL),
-        ):
-            theirs = (other.get("spec", {}).get("template") or other)["metadata"]["labels"]
-            ends = "deletionTimestamp" in other["metadata"]
-            if self.routed and (ends or revision_of(other) != stable):
-                continue  # Behind a route, pods of older versions may still end in a colour.
-            same = theirs.get(labels.COLOR) == color
-            if same and revision_of(other) != revision and not self._is_stuck(other):
-                self.broken(
-                    "colours", f"{revision} gets {color}, which {revision_of(other)} still has"
-                )
-                return
-
-    def _deletion(self, gone: Object) -> None:
-        """R8: pods go only when callers are not sent to them any more."""
-        revision = revision_of(gone)
-        route_invariants.check_deletion(self, revision)
-        service = self.world.service()
-        if not service or not self.least({revision}) or self._strategy() == "Recreate":
-            return
-        if revision in self._named(service):
-            self.broken("R8", f"{revision} is deleted while the Service selects it")
-        names = {p["metadata"]["name"] for p in self.world.pods(revision) if is_ready(p)}
-        if not self.staleness and names & self.world.endpoint_names():
-            self.broken("R8", f"{revision} is deleted while callers are sent to it")
-
-    def _autoscaler(self, write: Write) -> None:
-        """R5: stable's floor is held while a candidate exists or the bake lasts."""
-        if not write.before or not write.after:
-            return
-        low, before = (w["spec"]["minReplicas"] for w in (write.after, write.before))
-        status = self.world.status()
-        beside = status.get("candidate") or status.get("previous")
-        lasting = beside and self._exists(beside["revision"])
-        if lasting and low < min(before, self._settings().max_replicas) and not self.staleness:
-            self.broken("R5", f"the floor falls from {before} to {low} beside {beside}")
-
-    def _exists(self, revision: str) -> bool:
-        """Whether its Deployment can be seen: one that lost its labels cannot."""
-        found = self.world.server.find(resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
-        return bool(found and labels.MODEL in found["metadata"].get("labels", {}))
-
-    # --- records ----------------------------------------------------------------------------
-
     def _record(self, write: Write) -> None:
         if write.after is None:
             assert write.before
@@ -397,8 +184,6 @@ class Invariants:
                 self.broken("R9", f"the record of {revision} is pruned, which has a part now")
         elif write.after["metadata"].get("annotations", {}).get(_VERDICT) == "Quarantined":
             self.quarantined.add(revision_of(write.after))
-
-    # --- the state --------------------------------------------------------------------------
 
     def _colors(self) -> None:
         seen: dict[str, str] = {}
@@ -413,14 +198,6 @@ class Invariants:
                 return
         if len(set(seen.values())) > 2:
             self.broken("R10", f"more than two revisions have pods: {sorted(seen.values())}")
-
-    def _is_stuck(self, thing: Object) -> bool:
-        """Whether a pod on a lost node is long past its end (R14): nothing waits for it."""
-        ends = thing["metadata"].get("deletionTimestamp")
-        # The operator decides by its own clock, which may be ahead; the pod answers nothing.
-        now = max(self.world.clock.now(), self.world.clock.wall())
-        late = ends and now - parse(ends) >= STUCK_AFTER
-        return bool(late and thing["kind"] == "Pod" and not is_ready(thing))
 
     def evidence(self) -> set[str]:
         """Revisions of whose failure the cluster still has a trace."""
@@ -442,30 +219,3 @@ class Invariants:
         """After tampering: the operator cannot know what has left no trace in the cluster."""
         self.quarantined &= self.evidence()
         self.edited_by_hand = True
-
-    def _settings(self) -> EffectiveSpec:
-        return effective_spec(Spec.model_validate(self.world.model()["spec"]))
-
-    def _strategy(self) -> str:
-        """The strategy of the rollout under way, which an edit does not change (R12)."""
-        progress = self.world.status().get("progress") or {}
-        return str(progress.get("strategy") or self._settings().strategy)
-
-    def _stable_count(self) -> int:
-        stable = self.stable()
-        return self._count_of(stable) if stable else 0
-
-    def stable(self) -> str | None:
-        """The stable revision according to the route or the callers' Service."""
-        holder = self.world.server.find(resources.HTTP_ROUTES, KEY) or self.world.service()
-        notes = holder["metadata"].get("annotations", {}) if holder else {}
-        found: str | None = notes.get(labels.STABLE)
-        return found
-
-    def _count_of(self, revision: str) -> int:
-        """How many pods a revision is meant to have, at the least of spec and Deployment."""
-        found = self.world.server.find(resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{revision}"))
-        live = found["spec"]["replicas"] if found else 0
-        settings = self._settings()
-        # An autoscaler whose limits were lowered follows them later.
-        return min(live, settings.max_replicas if settings.replicas is None else settings.replicas)

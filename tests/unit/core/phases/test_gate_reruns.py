@@ -11,8 +11,8 @@ from canarium.core.facts.gate_jobs import LAST_RERUN, JobOutcome
 from canarium.core.facts.gates import OpenedGate, gates_to_json
 from canarium.core.facts.observed import Rejection
 from core.cluster import Cluster
-from core.phases.test_gates import decide, gated, rolling
-from core.phases.test_job_gates import EVAL, ends, name, recorded, sharing
+from core.phases.gate_job_scenarios import EVAL, ends, name, recorded, sharing
+from core.phases.gated_rollouts import decide, gated, rolling
 
 rule = pytest.mark.rule
 

@@ -11,7 +11,7 @@ from canarium.api.status import Status
 from canarium.core.facts.gate_answers import AnswerState
 from canarium.core.facts.observed import Rejection
 from core.cluster import Cluster, spec
-from core.phases.test_gates import decide, gate, gated, reasons, rolling, state
+from core.phases.gated_rollouts import decide, gate, gated, reasons, rolling, state
 from sweep import every
 
 rule = pytest.mark.rule
