@@ -46,6 +46,10 @@ def test_every_label_of_a_mutation_is_in_the_catalogue() -> None:
     assert {label for label in covered() if LABEL.fullmatch(label)} <= set(catalogue())
 
 
+def test_every_row_of_the_catalogue_has_a_mutation() -> None:
+    assert set(catalogue()) <= covered()
+
+
 def covered() -> set[str]:
     """Labels of all mutations."""
     for case in load():

@@ -138,6 +138,21 @@ def test_rollback_bypasses_the_limit_and_retry_after(
     assert max(took) < 0.5
 
 
+# E1
+@rule("R8", "R31")
+def test_rollback_does_not_wait_for_requests_in_flight(loop: VirtualLoop) -> None:
+    async def waited() -> float:
+        limiter = Limiter(2, Timing(clock=loop.time))
+        for _ in range(2):
+            await limiter.take()
+        began = loop.time()
+        with first():
+            await limiter.take()
+        return loop.time() - began
+
+    assert loop.run(waited()) == 0
+
+
 @rule("R8")
 def test_nothing_else_is_sent_while_a_rollback_waits(loop: VirtualLoop) -> None:
     async def order() -> list[str]:

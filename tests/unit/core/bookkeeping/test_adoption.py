@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canarium.api.status import Status
-from canarium.core.bookkeeping.adoption import adoption
+from canarium.core.bookkeeping.adoption import adoption, conflicts
 from canarium.core.decision import plan as p
 from canarium.core.facts.observed import Observed, Orphan, Rejection
 
@@ -36,3 +36,12 @@ def test_refused_adoption_is_left_to_the_other_phases_to_report() -> None:
     rejected = tuple(Rejection(one.what, "denied") for one in LEFT)
     assert adoption(Status(), Observed(orphans=LEFT, rejections=rejected)) is None
     assert adoption(Status(), Observed()) is None
+
+
+# C8
+@rule("R24", "R29")
+def test_taken_names_are_reported_with_how_to_adopt_them_and_what_deleting_them_ends() -> None:
+    text = conflicts(Observed(name_conflicts=("Deployment m-r", "Service m")), "m")
+    assert text.startswith("Deployment/m-r, Service/m exist and are not controlled by this model")
+    assert "annotate it with canarium.dev/adopt=m" in text
+    assert "Deleting the object instead also stops its pods or its traffic" in text

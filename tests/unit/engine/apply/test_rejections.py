@@ -6,6 +6,7 @@ import pytest
 
 from canarium.core.facts.observed import Rejection, ResolvedRuntime
 from canarium.engine.apply.rejections import PATIENT, URGENT, Rejections
+from canarium.kube import resources
 
 KEY = ("risk", "fraud")
 WISH = (1, ResolvedRuntime())
@@ -40,3 +41,21 @@ def test_rejected_write_that_moves_traffic_is_retried_at_once() -> None:
     wait = rejections.next_try(KEY)
     assert wait is not None
     assert wait <= URGENT < PATIENT
+
+
+# E3
+@pytest.mark.rule("R29")
+def test_rejection_is_over_with_the_next_successful_write_of_the_object() -> None:
+    clock = Clock()
+    rejections = Rejections(clock)
+    for _ in range(8):
+        rejections.note(KEY, WISH, ROUTE)
+    clock.now += 1
+    with rejections.watching(KEY, resources.SERVICES, "fraud"):
+        pass
+    assert rejections.of(KEY, WISH) == (ROUTE,), "another object was written"
+    with rejections.watching(KEY, resources.HTTP_ROUTES, "fraud"):
+        pass
+    assert rejections.of(KEY, WISH) == ()
+    assert rejections.outdated(KEY), "the decision is made again, without it"
+    assert rejections.next_try(KEY) is None
