@@ -51,6 +51,8 @@ def agree(cluster: Cluster) -> None:
         assert promoted not in live
     if status.phase == "Ready" and told["Available"].reason not in EXPECTED:
         assert promoted in live, "ready, and another version serves"
+    if promoted not in live:
+        assert f"({promoted}) is serving" not in status.message
     for part in (status.stable, status.candidate, status.previous):
         assert part is None or part.ready_replicas or not part.effective_weight
     assert ".;" not in status.message
