@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from enum import EnumType
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 import canarium.core
+from canarium.api import reasons
 from canarium.api.reasons import (
     EventReason,
     FailureReason,
@@ -18,6 +20,7 @@ from canarium.api.reasons import (
     ObstacleReason,
     WarningReason,
 )
+from canarium.api.states import Phase
 from core import messages, other_messages
 from core.message_log import normalised
 
@@ -116,6 +119,23 @@ def headings() -> dict[str, set[str]]:
 )
 def test_golden_file_shows_the_reason(section: str, reason: str) -> None:
     assert reason in headings()[section]
+
+
+#: Reasons that other systems give, passed on as they are: the Gateway API's and an autoscaler's.
+OF_OTHERS = {"NoMatchingListenerHostname", "FailedGetResourceMetric"}
+
+
+def test_reasons_in_the_golden_file_are_those_of_the_product() -> None:
+    enums = [one for one in vars(reasons).values() if isinstance(one, EnumType)]
+    known = {str(reason) for enum in (*enums, Phase) for reason in enum} | OF_OTHERS
+    lines, _ = messages.golden()
+    shown = {
+        key.rpartition(" / ")[2]
+        for section, key, _ in lines
+        if section in ("Wait", "Failure", "Evidence", "Warning") or " / " in key
+        if section != "Command"
+    }
+    assert shown - known == set(), "a test invents them"
 
 
 def test_messages_outside_of_decisions_are_those_of_their_golden_file() -> None:

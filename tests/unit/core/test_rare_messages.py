@@ -13,18 +13,20 @@ from canarium.api.model_deployment import Spec
 from canarium.api.status import Status
 from canarium.core import planner
 from canarium.core.decision.plan import Plan
-from canarium.core.evidence.verdict import Evidence, Finding, Verdict
+from canarium.core.evidence.measures import Missing
+from canarium.core.evidence.verdict import Bounds, Evidence, judge
 from canarium.core.facts.gateways import Precedence, RouteConflict
 from canarium.core.facts.observed import (
     BlockedDeletion,
     Modified,
     Observed,
     Orphan,
-    Rejection,
     ResolvedRuntime,
 )
 from canarium.core.facts.pods import Container
 from canarium.core.phases import terminating
+from canarium.signals.errors import NoAnswer
+from core.api_answers import denied
 from core.cluster import Cluster, gateway_spec, spec
 
 
@@ -94,8 +96,8 @@ def changed(cluster: Cluster, version: str, **facts: Any) -> dict[str, Any]:
 def unanswered_undo() -> Plan:
     cluster = baking()
     note = (("undo", f"{cluster.revision('2')}/one"),)
-    denied = Rejection("Service m", "policy p denied it", reason="AdmissionDenied")
-    return decided(cluster, annotations=note, rejections=(denied,))
+    answer = denied("Service m")
+    return decided(cluster, annotations=note, rejections=(answer,))
 
 
 def unlabelled() -> Plan:
@@ -224,7 +226,9 @@ def analysis_error() -> Plan:
     checks = {"checks": [{"name": "errors", "metric": "ErrorRate", "max": "1%"}]}
     body = spec("2")
     body["rollout"] = {**body["rollout"], "analysis": checks}
-    found = Finding("errors", Verdict.INSUFFICIENT, "NoAnswer", "no answer in 10 s", error=True)
+    error = NoAnswer("no answer within 10s")
+    missing = Missing(str(error), error=True, reason=error.reason)
+    found = judge("errors", Bounds(0.01), missing, None, min_samples=100, confidence=0.99)
     evidence = Evidence(cluster.revision("2"), cluster.now, cluster.now, (found,), failed=found)
     return decided(cluster, body=body, evidence=evidence)
 
@@ -326,7 +330,7 @@ CASES: dict[str, tuple[Callable[[], Plan], str]] = {
     "pods lost": (lost_pods, "It continues at weight 25 once 1 pod is ready"),
     "registry down": (without_image, "ImagePullBackOff: registry is down"),
     "store down": (without_model, "the fetcher exited with code 11: no answer"),
-    "analysis error": (analysis_error, "AnalysisError: check errors: no answer in 10 s"),
+    "analysis error": (analysis_error, "AnalysisError: check errors: no answer within 10s"),
     "many deletions": (
         lambda: decided(serving(), held=HELD),
         "2 more objects are blocked in the same way",

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from canarium.api.reasons import RejectionReason
-from canarium.core.facts.observed import Observed, Rejection
+from canarium.core.facts.observed import Observed
+from core.api_answers import QUOTA, forbidden, over_quota
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -128,14 +128,12 @@ def test_budget_whose_limit_another_client_replaced_is_created_again() -> None:
 
 @rule("R29", "R32")
 def test_rejected_budget_is_reported_and_stops_neither_the_first_nor_the_next_version() -> None:
-    rejection = Rejection(
-        "PodDisruptionBudget m-x", "exceeded quota: q", reason=RejectionReason.QUOTA_EXCEEDED
-    )
+    rejection = over_quota("PodDisruptionBudget m-x")
     for conflict in (False, True):
         cluster = with_facts(rejections=(replace(rejection, conflict=conflict),))
         cluster.run(20)
         assert cluster.status.phase == "Ready"
-        assert "exceeded quota: q" in cluster.status.message
+        assert QUOTA in cluster.status.message
         assert [r.object for r in cluster.status.rejected_writes or ()] == [rejection.what]
         cluster.spec = model("2")
         cluster.run(100)
@@ -148,9 +146,7 @@ def test_rejected_budget_is_not_requested_again_until_it_is_due() -> None:
     cluster.run(20)
     (deployment,) = cluster.deployments.values()
     cluster.budgets.clear()
-    rejection = Rejection(
-        f"PodDisruptionBudget {deployment.name}", "no", reason=RejectionReason.FORBIDDEN
-    )
+    rejection = forbidden(f"PodDisruptionBudget {deployment.name}")
     cluster.facts = {"rejections": (rejection,)}
     cluster.run(2)
     writes = cluster.writes

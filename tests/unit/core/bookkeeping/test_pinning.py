@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from canarium.core.decision.plan import AnnotateRevision, Plan
-from canarium.core.facts.observed import Rejection
 from canarium.core.facts.pods import Container, Pod
 from canarium.core.health.failure_causes import judge
+from core.api_answers import denied
 from core.cluster import Cluster, spec
 
 URI = {"version": "1", "uri": "s3://models/fraud/7"}
@@ -90,13 +90,13 @@ def test_first_version_does_not_wait_for_pods_that_the_api_server_refuses() -> N
     revision = cluster.revision("1")
     assert cluster.status.phase == "Starting"
     cluster.deployments[revision] = replace(cluster.deployments[revision], replicas=1)
-    cluster.rejection = Rejection(f"Deployment m-{revision}", "a policy forbids it")
+    cluster.rejection = denied(f"Deployment m-{revision}")
     told = cluster.reconcile().status
     assert told.waiting_for is not None
     assert told.waiting_for.reason == "WriteRejected"
     assert told.progress is not None
     assert told.progress.wait_start_time is None
-    assert f"Deployment/m-{revision}: a policy forbids it" in told.message
+    assert f"Deployment/m-{revision}: {cluster.rejection.message}" in told.message
 
 
 def test_digest_in_the_spec_needs_no_first_pod() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from canarium.api.status import CommandEcho, Status
-from canarium.core.facts.observed import Rejection, ResolvedRuntime
+from canarium.core.facts.observed import ResolvedRuntime
+from core.api_answers import no_runtime, over_quota
 from core.cluster import Cluster, computed_once, spec
 from sweep import every
 
@@ -89,14 +90,14 @@ def test_retry_that_cannot_be_carried_out_reports_why_and_is_not_consumed(reject
     order(cluster, "abort")
     cluster.run(10)
     if rejected:
-        cluster.rejection = Rejection("ControllerRevision m-2", "quota exceeded")
+        cluster.rejection = over_quota("ControllerRevision m-2")
     else:
-        cluster.runtime = ResolvedRuntime(reason="RuntimeNotFound", message="There is no runtime r")
+        cluster.runtime = no_runtime("r")
     first = cluster.revision("2")
     cluster.annotations["retry"] = f"{first}/again"
     cluster.run(10)
     assert cluster.status.phase == "Invalid"
-    assert ("quota exceeded" if rejected else "There is no runtime r") in cluster.status.message
+    assert ("exceeded quota" if rejected else "there is no runtime r") in cluster.status.message
     assert "again" not in {a.token for a in cluster.status.commands}
     assert not [e for e in cluster.events if "again" in e.message]
     assert cluster.serving() == {"1": 3}

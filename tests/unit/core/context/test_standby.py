@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from canarium.core.decision.plan import Action, SetRouteWeights
-from canarium.core.facts.observed import Rejection
+from core.api_answers import denied
 from core.cluster import Cluster, gateway_spec, spec
 from core.routing.failover_scenarios import BOTH, MANUAL, answering, delete_pods, rollout, unready
 
@@ -159,8 +159,8 @@ class Rejecting(Cluster):
 
     def reject(self, rejects: bool) -> None:
         self.rejects = rejects
-        denied = Rejection("HTTPRoute m", "denied by policy", reason="AdmissionDenied")
-        self.rejection = denied if rejects else None
+        answer = denied("HTTPRoute m")
+        self.rejection = answer if rejects else None
 
     def _carry_out(self, action: Action) -> None:
         if self.rejects and isinstance(action, SetRouteWeights):

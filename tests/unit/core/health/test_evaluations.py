@@ -16,7 +16,8 @@ from canarium.core.evidence.history import (
     appended,
     evaluations_per_check,
 )
-from canarium.core.evidence.verdict import Evidence, Finding, Verdict
+from canarium.core.evidence.measures import Reading
+from canarium.core.evidence.verdict import Bounds, Evidence, Finding, Verdict, judge
 from core.cluster import Cluster
 from core.health.analysis_scenarios import CHECKS, checks_of, live, rollout
 
@@ -33,7 +34,10 @@ def evaluated(cluster: Cluster, *evaluations: PastEvaluation, failed: bool = Fal
     watch = cluster.requests.analysis
     assert watch is not None
     last = evaluations[-1]
-    finding = Finding("errors", Verdict(last.verdict), "Seen", "seen", last.value, 0.01)
+    assert last.value is not None
+    found = Reading(last.value, last.samples)
+    finding = judge("errors", Bounds(0.01), found, None, min_samples=100, confidence=0.99)
+    assert finding.verdict == last.verdict
     cluster.evidence = Evidence(
         watch.revision, watch.since, last.at, (finding,), finding if failed else None,
         histories=(evaluations,), checks=checks_of(cluster, watch.revision),
@@ -118,7 +122,7 @@ def test_evaluations_from_before_a_restart_precede_those_after_it() -> None:
     assert values(cluster) == [0.001, 0.002]
     cluster.run(2)
     (after,) = passes(cluster, 0.5)
-    evaluated(cluster, replace(after, verdict="Insufficient"))
+    evaluated(cluster, replace(after, verdict="Insufficient", samples=12.0))
     assert values(cluster) == [0.001, 0.002, 0.5]
 
 
@@ -127,7 +131,7 @@ def test_failed_version_keeps_its_evaluations_as_evidence() -> None:
     first = passes(cluster, 0.001)
     evaluated(cluster, *first)
     (last,) = passes(cluster, 0.5)
-    evaluated(cluster, *first, replace(last, verdict="Fail"), failed=True)
+    evaluated(cluster, *first, replace(last, verdict="Fail", value=0.5), failed=True)
     cluster.evidence = None
     cluster.run(60)
     assert cluster.status.phase == "RolledBack"

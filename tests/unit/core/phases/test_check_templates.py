@@ -13,7 +13,7 @@ from canarium.core.context import check_templates as context
 from canarium.core.evidence.verdict import Verdict
 from canarium.core.facts import check_templates as facts
 from canarium.core.facts.check_templates import LONGEST, templates_from_json
-from canarium.core.facts.observed import Rejection
+from core.api_answers import denied
 from core.cluster import Cluster, spec
 from core.health.analysis_scenarios import seen
 from core.phases.check_template_scenarios import (
@@ -170,14 +170,14 @@ def test_traffic_never_precedes_the_record_at_whichever_write_the_operator_dies(
 def test_record_that_cannot_be_written_holds_the_rollout_with_the_reason() -> None:
     cluster = rolling(templates={}, seconds=30)
     name = f"ControllerRevision m-{cluster.revision('2')}"
-    cluster.rejection = Rejection(name, "denied by policy", reason="PolicyDenied")
+    cluster.rejection = denied(name)
     cluster.check_templates[SLO] = slo()
     cluster.run(30)
     assert cluster.status.weight == 0
-    assert "denied by policy" in cluster.status.message
+    assert "denied request: no changes" in cluster.status.message
     status, reason, text = condition(cluster, "AnalysisReady")
-    assert (status, reason) == ("False", "PolicyDenied")
-    assert "denied by policy" in text
+    assert (status, reason) == ("False", "AdmissionDenied")
+    assert "denied request: no changes" in text
     cluster.rejection = None
     assert cluster.run(10).status.weight == 25
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from canarium.core.facts.observed import Rejection
+from core.api_answers import denied
 from core.phases.gated_rollouts import RISK, decide, gate, rolling, state
 
 rule = pytest.mark.rule
@@ -158,7 +158,7 @@ def test_only_the_first_decision_counts() -> None:
 def test_decision_waits_while_its_result_cannot_be_recorded() -> None:
     cluster = rolling(RISK)
     name = f"ControllerRevision m-{cluster.revision('2')}"
-    cluster.rejection = Rejection(name, "denied by a policy")
+    cluster.rejection = denied(name)
     cluster.annotations["approve"] = f"{cluster.revision('2')}/risk"
     cluster.run(30)
     assert cluster.status.commands == ()

@@ -9,7 +9,7 @@ import pytest
 from canarium.api.status import CommandEcho, Status
 from canarium.core.facts.gate_jobs import LAST_RERUN, JobOutcome
 from canarium.core.facts.gates import OpenedGate, gates_to_json
-from canarium.core.facts.observed import Rejection
+from core.api_answers import forbidden
 from core.cluster import Cluster
 from core.phases.gate_job_scenarios import EVAL, ends, name, recorded, sharing
 from core.phases.gated_rollouts import decide, gated, rolling
@@ -191,7 +191,7 @@ def test_number_of_runs_is_limited_by_the_length_of_a_name() -> None:
 def test_order_waits_while_the_record_cannot_be_written() -> None:
     cluster = rolling(EVAL)
     rejected = f"ControllerRevision m-{cluster.revision('2')}"
-    cluster.rejection = Rejection(rejected, "denied", reason="Forbidden")
+    cluster.rejection = forbidden(rejected)
     cluster.annotations["rerun"] = f"{cluster.revision('2')}/eval:again"
     cluster.run(30)
     assert len(cluster.started_jobs) == 1

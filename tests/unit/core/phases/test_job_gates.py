@@ -18,7 +18,7 @@ from canarium.core.facts.gate_jobs import (
     job_name,
 )
 from canarium.core.facts.gates import gates_from_json
-from canarium.core.facts.observed import Rejection
+from core.api_answers import QUOTA, over_quota
 from core.cluster import Cluster, gateway_spec, spec
 from core.phases.gate_job_scenarios import EVAL, ends, name, recorded
 from core.phases.gated_rollouts import decide, gated, rolling, state
@@ -219,13 +219,13 @@ def test_refused_write_is_a_wait_with_the_words_of_the_api_server(what: str) -> 
         "Job": f"Job {job_name('m', revision, 'eval', 1)}",
         "Service": f"Service m-{revision}-gate",
     }[what]
-    start.rejection = Rejection(rejected, "exceeded quota: q", reason="QuotaExceeded")
+    start.rejection = over_quota(rejected)
     cluster = start.run(600, tick=5)
     assert not cluster.started_jobs
     assert (cluster.status.phase, cluster.status.weight) == ("Progressing", 0)
     assert cluster.status.waiting_for
     assert cluster.status.waiting_for.reason == "GateUnavailable"
-    assert "exceeded quota: q" in cluster.status.message
+    assert QUOTA in cluster.status.message
     assert condition(cluster, "GatesReady")[:2] == ("False", "QuotaExceeded")
     assert recorded(cluster).attempt == 1
     cluster.rejection = None

@@ -10,9 +10,10 @@ import pytest
 from canarium.api.status import Status
 from canarium.core.decision.plan import DeleteDeployment, SelectColor
 from canarium.core.evidence.verdict import Evidence, Finding, Verdict
-from canarium.core.facts.observed import Observed, Rejection, Service
+from canarium.core.facts.observed import Observed, Service
 from canarium.core.facts.pods import Container, Pod
 from canarium.core.facts.weights import safe_to_select
+from core.api_answers import invalid_pod
 from core.cluster import Cluster, recorded, spec
 
 rule = pytest.mark.rule
@@ -165,7 +166,7 @@ def test_pods_are_kept_in_the_decision_that_removes_their_traffic(then: str) -> 
     cluster = rolling()
     if then == "2":
         cluster.spec = spec("9")
-        cluster.rejection = Rejection("pod", "no such field")
+        cluster.rejection = invalid_pod()
     else:
         cluster.spec = spec(then)
     decision = cluster.reconcile()

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from canarium.api.status import Status
-from canarium.core.facts.observed import ResolvedRuntime
 from canarium.core.phases.table import TABLE
+from core.api_answers import no_runtime
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -66,7 +66,7 @@ def first_retried_in_vain(cluster: Cluster) -> None:
 
 def _retried(cluster: Cluster) -> None:
     """While there is no runtime; then the command is withdrawn."""
-    cluster.runtime = ResolvedRuntime(reason="RuntimeNotFound", message="there is no runtime r")
+    cluster.runtime = no_runtime("r")
     cluster.annotations["retry"] = f"{cluster.revision('2')}/t"
     watched(cluster, 10, cluster.status.phase)
     assert cluster.status.phase == "Invalid"

@@ -9,7 +9,7 @@ import pytest
 
 from canarium.api.status import Status
 from canarium.core.facts.gate_answers import AnswerState
-from canarium.core.facts.observed import Rejection
+from core.api_answers import denied
 from core.cluster import Cluster, spec
 from core.phases.gated_rollouts import decide, gate, gated, reasons, rolling, state
 from sweep import every
@@ -199,7 +199,7 @@ def test_answer_of_an_earlier_url_does_not_count() -> None:
 @rule("R18", "R27")
 def test_result_counts_only_from_the_record() -> None:
     cluster = rolling(RISK)
-    cluster.rejection = Rejection(f"ControllerRevision m-{cluster.revision('2')}", "denied")
+    cluster.rejection = denied(f"ControllerRevision m-{cluster.revision('2')}")
     answer(cluster, AnswerState.PASSED).run(60)
     assert cluster.status.weight == 25
     assert state(cluster, "risk").state == "Waiting"

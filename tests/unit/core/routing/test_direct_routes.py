@@ -13,7 +13,7 @@ import pytest
 
 from canarium.core.decision.plan import Plan, SetRouteWeights
 from canarium.core.evidence.verdict import Finding, Tally, TallyLimits, Verdict, weigh
-from canarium.core.facts.observed import Rejection
+from core.api_answers import denied
 from core.cluster import Cluster, gateway_spec, spec
 
 rule = pytest.mark.rule
@@ -100,10 +100,10 @@ def test_ways_are_closed_as_soon_as_a_refused_write_is_admitted(
     cluster = reached_directly(make, route)
     is_aborted(cluster)
     kind = "HTTPRoute" if make is gateway else "VirtualService"
-    cluster.rejection = Rejection(f"{kind} m", "policy p denied it", reason="AdmissionDenied")
+    cluster.rejection = denied(f"{kind} m")
     rejected = cluster.reconcile()
     assert not any(directs(rejected)), "no write opens them again"
-    assert "policy p denied it" in rejected.status.message
+    assert cluster.rejection.message in rejected.status.message
     told = {c.type: c.status for c in rejected.status.conditions}
     assert told["RolledBack"] == "False", "requests reach the candidate as long as the route stands"
     cluster.rejection = None

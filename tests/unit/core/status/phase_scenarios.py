@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from canarium.api.reasons import RejectionReason
 from canarium.api.status import Status
-from canarium.core.facts.observed import Rejection
 from canarium.core.facts.pods import Container
 from canarium.core.phases.table import TABLE
+from core.api_answers import ANSWERS, invalid_pod
 from core.cluster import Cluster, spec
 
 PHASES = {row.phase for row in TABLE}
@@ -118,7 +119,7 @@ def failed(cluster: Cluster) -> None:
 def invalid(cluster: Cluster) -> None:
     ready(cluster)
     cluster.spec = _next(cluster)
-    cluster.rejection = Rejection("Pod", "spec.containers[0].image: Required value")
+    cluster.rejection = invalid_pod()
     cluster.run(2)
 
 
@@ -170,7 +171,7 @@ def all_crash(cluster: Cluster) -> None:
             cluster.crash(version)
 
 
-def _rejected(what: str, reason: str) -> Deed:
+def _rejected(what: str, reason: RejectionReason) -> Deed:
     def deed(cluster: Cluster) -> None:
         name = f"{what} m"
         if what == "Deployment":
@@ -178,7 +179,7 @@ def _rejected(what: str, reason: str) -> Deed:
             name = f"Deployment m-{revision}"
         elif what == "ControllerRevision" and cluster.records:
             name = f"ControllerRevision m-{cluster.records[-1].revision}"
-        cluster.rejection = Rejection(name, f"{reason}: a policy forbids it", reason=reason)
+        cluster.rejection = ANSWERS[reason](name)
 
     deed.__name__ = f"{what}_{reason}"
     return deed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from canarium.api.reasons import RejectionReason
 from core.cluster import Cluster, computed_once, gateway_spec, spec
 from core.status.phase_scenarios import (
     PHASES,
@@ -58,10 +59,10 @@ DEEDS: tuple[Deed, ...] = (
     quota_on_pods,
     record_of_stable_deleted,
     status_lost,
-    _rejected("Service", "AdmissionDenied"),
-    _rejected("HTTPRoute", "Forbidden"),
-    _rejected("Deployment", "QuotaExceeded"),
-    _rejected("ControllerRevision", "WebhookFailed"),
+    _rejected("Service", RejectionReason.ADMISSION_DENIED),
+    _rejected("HTTPRoute", RejectionReason.FORBIDDEN),
+    _rejected("Deployment", RejectionReason.QUOTA_EXCEEDED),
+    _rejected("ControllerRevision", RejectionReason.WEBHOOK_FAILED),
 )
 
 

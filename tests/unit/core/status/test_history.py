@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canarium.api.status import RevisionStatus
-from canarium.core.facts.observed import Rejection
+from core.api_answers import invalid_pod
 from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
@@ -50,7 +50,7 @@ def test_first_version_that_a_newer_spec_ends_is_superseded() -> None:
 def test_candidate_that_an_invalid_spec_ends_is_superseded() -> None:
     cluster = rolling()
     cluster.spec = spec("9")
-    cluster.rejection = Rejection("pod", "no such field")
+    cluster.rejection = invalid_pod()
     cluster.run(60)
     assert cluster.status.phase == "Invalid"
     assert told(cluster) == [FIRST, ("2", "Superseded", "spec")]

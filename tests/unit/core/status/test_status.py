@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from canarium.api.status import Status
-from canarium.core.facts.observed import Rejection
+from core.api_answers import denied
 from core.cluster import Cluster, gateway_spec, spec
 from core.status.phase_scenarios import (
     agree,
@@ -56,20 +56,20 @@ def test_failed_version_with_traffic_is_not_called_rolled_back() -> None:
     cluster = Cluster(spec("1"))
     progressing(cluster)
     cluster.annotations["abort"] = f"{cluster.revision('2')}/now"
-    cluster.rejection = Rejection("Service m", "policy p denied it", reason="AdmissionDenied")
+    cluster.rejection = denied("Service m")
     decision = cluster.reconcile()
     status = decision.status
     told = {c.type: (c.status, c.reason) for c in status.conditions}
     assert told["RollbackBlocked"] == ("True", "AdmissionDenied")
     assert told["RolledBack"] == ("False", "RollbackBlocked")
-    assert "policy p denied it" in status.message
+    assert cluster.rejection.message in status.message
     assert status.candidate
     assert status.weight == status.candidate.effective_weight > 0
     assert decision.retry_is_urgent
     assert [o.outcome for o in status.history] == ["Promoted"]
     assert "RolledBack" not in {event.reason for event in decision.events}
     assert [e.message for e in decision.events if e.reason == "WriteRejected"] == [
-        "Service/m: AdmissionDenied: policy p denied it"
+        f"Service/m: AdmissionDenied: {cluster.rejection.message}"
     ]
     cluster.rejection = None
     cluster.run(15)
@@ -88,10 +88,10 @@ def test_failed_version_without_ready_pods_is_not_called_serving() -> None:
         replace(pod, ready=False) if pod.revision == failed else pod for pod in cluster.pods
     ]
     cluster.annotations["abort"] = f"{failed}/now"
-    cluster.rejection = Rejection("Service m", "policy p denied it", reason="AdmissionDenied")
+    cluster.rejection = denied("Service m")
     message = cluster.reconcile().status.message
     assert "It is still selected with 0 ready pods because" in message
-    assert "Service/m: policy p denied it" in message
+    assert f"Service/m: {cluster.rejection.message}" in message
     assert "keeps its traffic" not in message
 
 
@@ -172,7 +172,7 @@ def test_warm_version_is_not_called_serving_while_its_write_is_rejected(
     baking(cluster)
     events = len(cluster.events)
     what = "Service m" if make is spec else "HTTPRoute m"
-    cluster.rejection = Rejection(what, "policy freeze: no changes", reason="AdmissionDenied")
+    cluster.rejection = denied(what)
     cluster.pods = [pod for pod in cluster.pods if cluster.version(pod.revision) != "2"]
     cluster._endpoints()
     status = cluster.reconcile().status
