@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from canarium.view.attention import urgency
-from canarium.view.objects import Raw, number, part, text
+from canarium.api.reasons import ConditionReason
+from canarium.view.attention import waits_for_person
+from canarium.view.objects import Raw, items, number, part, text
 from canarium.view.revisions import target_of
-from canarium.view.tree import AttentionLevel
 from canarium_cli.exits import Exit
 
 
 class Goal(StrEnum):
     """What is waited for.
 
-    SERVING: the version of the spec is promoted and serves. DECISION: the same, or a person has
-    to decide. BAKED: serving, and the bake is over. END: nothing is in progress any more,
+    SERVING: the version of the spec is promoted and serves. GATE: the same, or a person has to
+    decide. BAKED: serving, and the bake is over. END: nothing is in progress any more,
     however it ended.
     """
 
     SERVING = "serving"
-    DECISION = "decision"
+    GATE = "gate"
     BAKED = "baked"
     END = "end"
 
@@ -40,13 +40,13 @@ def exit_of(model: Raw, goal: Goal, revision: str = "") -> Exit | None:
         return None
     if revision and target_of(model) != revision:
         return Exit.FAILED
-    phase, waits = text(status, "phase"), urgency(model)[0]
+    phase = text(status, "phase")
     if phase in _FAILED:
         return Exit.FAILED
-    if goal is Goal.DECISION and waits is AttentionLevel.WAITS_FOR_PERSON:
+    if goal is Goal.GATE and waits_for_person(status):
         return Exit.WAITS_FOR_PERSON
     serving = _is_serving(status)
-    if goal in (Goal.SERVING, Goal.DECISION):
+    if goal in (Goal.SERVING, Goal.GATE):
         return Exit.OK if serving else None
     if phase == "Ready" and serving:
         return Exit.OK
@@ -54,11 +54,12 @@ def exit_of(model: Raw, goal: Goal, revision: str = "") -> Exit | None:
 
 
 def _is_serving(status: Raw) -> bool:
-    """Whether the revision of the spec is promoted and answers."""
-    return text(status, "phase") in ("Ready", "Baking") and _condition(status, "Available")
-
-
-def _condition(status: Raw, kind: str) -> bool:
-    listed = status.get("conditions")
-    conditions = listed if isinstance(listed, list) else []
-    return any(c.get("type") == kind and c.get("status") == "True" for c in conditions)
+    """Whether the revision of the spec is promoted and answers, or is scaled to zero as asked."""
+    if text(status, "phase") not in ("Ready", "Baking"):
+        return False
+    conditions = {text(c, "type"): c for c in items(status, "conditions")}
+    available, ready = conditions.get("Available"), conditions.get("Ready")
+    if text(available, "status") == "True":
+        return True
+    at_zero = text(available, "reason") == ConditionReason.SCALED_TO_ZERO
+    return at_zero and text(ready, "status") == "True"

@@ -23,7 +23,7 @@ mkdir -p /tmp/job && cp release.py /tmp/job && cd /tmp/job
 echo "{{ ti.xcom_pull(task_ids='train') }}" > version
 python release.py alias "$(cat version)"
 python release.py revision "$(cat version)" > revision
-kubectl modeldeploy status "$DEPLOYMENT" -n "$NAMESPACE" --revision "$(cat revision)" --until decision --timeout 2h
+kubectl modeldeploy status "$DEPLOYMENT" -n "$NAMESPACE" --revision "$(cat revision)" --until gate --timeout 2h
 """  # noqa: E501
 POD = {
     "namespace": "models",

@@ -10,4 +10,4 @@ python train.py model
 python release.py register model > version
 python release.py alias "$(cat version)"
 python release.py revision "$(cat version)" > revision
-kubectl modeldeploy status "$DEPLOYMENT" -n "$NAMESPACE" --revision "$(cat revision)" --until decision --timeout 2h
+kubectl modeldeploy status "$DEPLOYMENT" -n "$NAMESPACE" --revision "$(cat revision)" --until gate --timeout 2h

@@ -252,7 +252,7 @@ async def test_pipeline_ends_with_the_result_of_the_version_that_it_released(
         return name
 
     async def waited(name: str) -> int | None:
-        options = ("--revision", name, "--until", "decision", "--timeout", "60s")
+        options = ("--revision", name, "--until", "gate", "--timeout", "60s")
         verb = ("-m", "canarium_cli.main", "status", "fraud", "-n", cluster.namespace)
         return (await run(*verb, *options))[0]
 

@@ -156,7 +156,7 @@ def test_job_ends_with_the_exit_code_of_the_wait(job: Job, code: int) -> None:
     job.result(code)
     assert job.run().returncode == code
     assert job.calls[-1] == (
-        "modeldeploy status fraud -n models --revision cccc3333 --until decision --timeout 2h"
+        "modeldeploy status fraud -n models --revision cccc3333 --until gate --timeout 2h"
     )
     assert job.calls[0].startswith(
         "annotate --namespace=models modeldeployment fraud --overwrite canarium.dev/resolve="
@@ -358,7 +358,7 @@ def test_wait_is_a_valid_call_of_the_command_line() -> None:
     words = shlex.split(JOB[-1].replace('"$(cat revision)"', "abc23456"))
     assert words[:3] == ["kubectl", "modeldeploy", "status"]
     context = status_command.make_context("status", words[3:], resilient_parsing=False)
-    assert context.params["until"] == "decision"
+    assert context.params["until"] == "gate"
     assert context.params["timeout"] == 7200
     assert isinstance(context, click.Context)
 

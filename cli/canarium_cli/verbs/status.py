@@ -31,7 +31,7 @@ _WORST = (Exit.UNREACHABLE, Exit.NOT_FOUND, Exit.FAILED, Exit.TIMEOUT, Exit.WAIT
     "--until",
     type=click.Choice(GOALS),
     default=Goal.END.value,
-    help="What to wait for: serving (promoted), decision (or a person has to decide), baked, or "
+    help="What to wait for: serving (promoted), gate (or a person has to decide), baked, or "
     "end (nothing is in progress any more; the default).",
 )
 @click.option(
@@ -45,7 +45,7 @@ def status_command(
     """Wait for the rollout of one or several models and print a line per change.
 
     Exit codes: 0 it serves, 1 failed or rolled back, 3 timeout, 4 not found, 5 forbidden or
-    unreachable (also at the timeout), 6 waits for a person (with --until decision).
+    unreachable (also at the timeout), 6 waits for a person (with --until gate).
     """
     if revision and not REVISION.fullmatch(revision):
         raise usage(f"{revision!r} is not a revision such as abc23456; see `get`.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from canarium.api.reasons import HoldReason, ObstacleReason
+from canarium.api.reasons import ConditionReason, HoldReason, ObstacleReason
 from canarium.api.states import Phase
 from canarium.view.objects import Raw, items, part, text
 from canarium.view.tree import AttentionLevel
@@ -46,7 +46,7 @@ def urgency(model: Raw) -> tuple[AttentionLevel, str]:
         return AttentionLevel.BLOCKED, text(items(status, "rejectedWrites")[0], "reason")
     if waiting in _BLOCKED or text(conditions.get("PodsBlocked"), "status") == "True":
         return AttentionLevel.BLOCKED, text(conditions.get("PodsBlocked"), "reason") or waiting
-    if waiting in _FOR_PERSONS:
+    if waits_for_person(status):
         return AttentionLevel.WAITS_FOR_PERSON, waiting
     if items(status, "blockedDeletions"):
         return AttentionLevel.BLOCKED, "DeletionBlocked"
@@ -55,7 +55,16 @@ def urgency(model: Raw) -> tuple[AttentionLevel, str]:
     return AttentionLevel.NONE, ""
 
 
+def waits_for_person(status: Raw) -> bool:
+    """Returns whether the rollout continues only once a person has decided; other problems may be
+    more urgent."""
+    return text(part(status, "waitingFor"), "reason") in _FOR_PERSONS
+
+
 def _is_down(conditions: dict[str, Raw], status: Raw) -> bool:
-    """Returns whether a model that was promoted has no callers that get answers."""
-    down = text(conditions.get("Available"), "status") == "False"
+    """Returns whether a model that was promoted, and is not scaled to zero, answers no caller."""
+    available = conditions.get("Available")
+    if text(available, "reason") == ConditionReason.SCALED_TO_ZERO:
+        return False
+    down = text(available, "status") == "False"
     return down and bool(part(status, "stable")) and text(status, "phase") != Phase.TERMINATING

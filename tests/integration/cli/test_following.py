@@ -74,8 +74,8 @@ async def test_status_reports_to_a_pipeline_that_a_person_has_to_decide(
     cluster.apply("1")
     await cluster.phase("Ready", "1")
     cluster.apply("2", rollout=_MANUAL)
-    decision = await program.run("status", "fraud", "--until", "decision", "--timeout", "60s")
-    assert decision.code == 6, decision.out
+    gate = await program.run("status", "fraud", "--until", "gate", "--timeout", "60s")
+    assert gate.code == 6, gate.out
     late = await program.run("status", "fraud", "--until", "serving", "--timeout", "1s")
     assert late.code == 3
     assert "timeout" in late.out.splitlines()[-1]

@@ -63,9 +63,9 @@ def test_namespace_that_cannot_exist(kubectl: Standin, namespace: str) -> None:
         (("list", "-o", "xml"), "is not one of 'text', 'wide', 'json', 'yaml', 'name'"),
         (
             ("get", "fraud", "--until", "ready"),
-            "is not one of 'serving', 'decision', 'baked', 'end'",
+            "is not one of 'serving', 'gate', 'baked', 'end'",
         ),
-        (("status", "fraud", "--until", ""), "is not one of 'serving', 'decision', 'baked', 'end'"),
+        (("status", "fraud", "--until", ""), "is not one of 'serving', 'gate', 'baked', 'end'"),
         (("status", "fraud", "--timeout", "nan"), "is not a duration"),
         (("status", "fraud", "--timeout", "-5"), "is not a duration"),
         (("status", "fraud", "--timeout", "inf"), "is not a duration"),

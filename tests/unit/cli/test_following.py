@@ -30,6 +30,10 @@ def model(phase: str, **status: Any) -> dict[str, Any]:
     }
 
 
+_AT_ZERO = [
+    {"type": "Available", "status": "False", "reason": "ScaledToZero"},
+    {"type": "Ready", "status": "True", "reason": "ScaledToZero"},
+]
 _CANDIDATE = {"candidate": {"revision": "bbbb2222"}, "waitingFor": {"reason": "Manual"}}
 
 
@@ -41,10 +45,17 @@ _CANDIDATE = {"candidate": {"revision": "bbbb2222"}, "waitingFor": {"reason": "M
         (model("Baking"), ("--until", "baked", "--timeout", "0.1"), Exit.TIMEOUT),
         (model("Ready"), ("--revision", "cccc3333"), Exit.FAILED),
         (model("RolledBack", failure={"revision": "bbbb2222"}), (), Exit.FAILED),
-        (model("Failed"), ("--until", "decision"), Exit.FAILED),
+        (model("Failed"), ("--until", "gate"), Exit.FAILED),
         (model("Invalid"), (), Exit.FAILED),
-        (model("Progressing", **_CANDIDATE), ("--until", "decision"), Exit.WAITS_FOR_PERSON),
+        (model("Progressing", **_CANDIDATE), ("--until", "gate"), Exit.WAITS_FOR_PERSON),
         (model("Progressing", **_CANDIDATE), ("--timeout", "0.1"), Exit.TIMEOUT),
+        (
+            model("Progressing", rejectedWrites=[{"reason": "QuotaExceeded"}], **_CANDIDATE),
+            ("--until", "gate", "--timeout", "5s"),
+            Exit.WAITS_FOR_PERSON,
+        ),
+        (model("Ready", conditions=_AT_ZERO), ("--timeout", "5s"), Exit.OK),
+        (model("Ready", conditions=_AT_ZERO[:1]), ("--timeout", "0.1"), Exit.TIMEOUT),
         (model("Ready", observedGeneration=1), ("--timeout", "0.1"), Exit.TIMEOUT),
     ],
 )
