@@ -66,8 +66,9 @@ _FAULTS: tuple[tuple[str, Exit, str], ...] = (
     ),
     ("(notfound)", Exit.NOT_FOUND, "Check the name and the namespace (-n)"),
     ("denied the request", Exit.USAGE, "Nothing was changed"),
-    ("denied request", Exit.USAGE, "Nothing was changed"),
+    # Webhooks answer Forbidden to everything they refuse, policies only where a right is missing.
     ("(forbidden)", Exit.UNREACHABLE, "Ask for the right, or use another --context or --as"),
+    ("denied request", Exit.USAGE, "Nothing was changed"),
     ("context was not found", Exit.UNREACHABLE, "`kubectl config get-contexts` lists them"),
     ("does not exist", Exit.UNREACHABLE, "`kubectl config get-contexts` lists the contexts"),
     ("no server found for cluster", Exit.UNREACHABLE, "Check --cluster and the kubeconfig"),

@@ -150,7 +150,13 @@ def _confirm(orders: Iterable[Order]) -> None:
 
 
 def _send(kubectl: Kubectl, order: Order, *more: str) -> None:
-    kubectl.within(order.namespace).run(*order.words, f"--field-manager={MANAGER}", *more)
+    try:
+        kubectl.within(order.namespace).run(*order.words, f"--field-manager={MANAGER}", *more)
+    except CliError as error:
+        # Admission refused it: the command line was correct.
+        if error.code is Exit.USAGE:
+            raise CliError(error.message, Exit.NOT_ACCEPTED) from None
+        raise
 
 
 def _answers(connection: Connection, orders: list[Order], timeout: float, count: int) -> set[Exit]:

@@ -181,3 +181,22 @@ def test_terminal_is_not_asked_where_no_traffic_moves_or_with_yes(
     code, shown = kubectl.run_at_terminal("n\n", *words, "fraud", "--no-wait")
     assert code == 0
     assert "Continue?" not in shown
+
+
+@pytest.mark.parametrize(
+    ("err", "code"),
+    [
+        (
+            'Error from server (Forbidden): modeldeployments "fraud" is forbidden: '
+            "ValidatingAdmissionPolicy 'a' with binding 'a' denied request: no right",
+            5,
+        ),
+        ('Error from server: admission webhook "a" denied the request: no owner', 7),
+    ],
+)
+def test_refused_command_is_forbidden_or_not_accepted(
+    kubectl: Standin, err: str, code: int
+) -> None:
+    kubectl.answers(*GET, out=model())
+    kubectl.fails(err, *ANNOTATE)
+    assert kubectl.run("abort", "fraud").code == code

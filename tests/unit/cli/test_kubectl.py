@@ -78,6 +78,14 @@ def test_errors_of_kubectl_become_exit_codes_in_one_line(stderr: str, code: Exit
             "changed.",
         ),
         (
+            'Error from server (Forbidden): modeldeployments "fraud" is forbidden: '
+            "ValidatingAdmissionPolicy 'approvals' with binding 'approvals' denied request: jane "
+            "cannot decide",
+            "modeldeployments \"fraud\" is forbidden: ValidatingAdmissionPolicy 'approvals' with "
+            "binding 'approvals' denied request: jane cannot decide. Ask for the right, or use "
+            "another --context or --as.",
+        ),
+        (
             'error: the server doesn\'t have a resource type "httproutes"',
             'the server doesn\'t have a resource type "httproutes". Install its CRD, or choose '
             "another --context.",
