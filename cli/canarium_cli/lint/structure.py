@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import celpy
-
 from canarium_cli.lint.cel import holds
 from canarium_cli.lint.schema import Schema, schemas
 from canarium_cli.manifests.documents import Document, Path
@@ -46,8 +44,9 @@ def _rules(document: Document, schema: Schema, value: Any, path: Path) -> Iterat
     for rule in schema.get("x-kubernetes-validations") or ():
         try:
             fulfilled = holds(rule["rule"], value)
-        except celpy.CELEvalError:
-            continue  # A type error, which the schema reports.
+        except Exception:
+            # A value of another type, which the schema reports; celpy raises many kinds of errors.
+            continue
         if not fulfilled:
             steps = tuple(step for step in rule.get("fieldPath", "").split(".") if step)
             message = f"{rule['message'].rstrip('.')}."

@@ -123,7 +123,12 @@ def _loaded(text: str) -> tuple[Any, yaml.Node] | None:
         node = loader.get_single_node()
         if node is None:
             return None
-        value = loader.construct_document(node)
+        try:
+            value = loader.construct_document(node)
+        except (ValueError, ArithmeticError, TypeError, LookupError, AttributeError) as error:
+            # Of a scalar such as `!!int 0x`, or a number with thousands of digits.
+            problem = "a value does not have the form of its type, or is too long"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
         return None if value is None else (value, node)
     finally:
         loader.dispose()

@@ -257,3 +257,25 @@ def test_logged_example_needs_a_path_that_takes_it(tmp_path: Path) -> None:
     assert "cannot be sent to /v1/completions" in refused["message"]
     model["spec"]["rollout"]["smokeTests"][0]["path"] = "/invocations"
     assert findings(tmp_path, model) == []
+
+
+@pytest.mark.parametrize(
+    "scalar", ["!!int 0x", '!!int ""', "!!timestamp x", "1" * 5000], ids=lambda x: x[:12]
+)
+def test_value_that_cannot_be_converted_does_not_hide_other_documents(
+    tmp_path: Path, scalar: str
+) -> None:
+    file = tmp_path / "models.yaml"
+    file.write_text(f"a: {scalar}\n---\n{yaml.safe_dump({**MODEL, 'kind': 'Modeldeployment'})}")
+    done = run(str(file), "-o", "json")
+    assert done.exit_code == 2
+    found = json.loads(done.stdout)["findings"]
+    assert [x["rule"] for x in found] == ["yaml", "kind"]
+
+
+@pytest.mark.parametrize("field", ["rollout", "smokeTests", "analysis", "scaling", "model"])
+@pytest.mark.parametrize("value", [5, "x", [1], {"steps": 5}, {"steps": [{"weight": []}]}])
+def test_value_of_another_type_is_a_finding(tmp_path: Path, field: str, value: Any) -> None:
+    body = copy.deepcopy(MODEL)
+    body["spec"][field] = value
+    assert "schema" in {x["rule"] for x in findings(tmp_path, body)}
