@@ -146,24 +146,24 @@ class Autoscalers:
             if target is None:
                 continue
             live = target["spec"]["replicas"]
-            asleep = _holds(autoscaler, "ScaledToZero")
+            at_zero = _holds(autoscaler, "ScaledToZero")
             external = any(m.get("type") == "External" for m in spec.get("metrics") or ())
-            if live == 0 and not (asleep and (spec["minReplicas"] or external)):
-                self._report(autoscaler, active=False, asleep=asleep)
+            if live == 0 and not (at_zero and (spec["minReplicas"] or external)):
+                self._report(autoscaler, active=False, at_zero=at_zero)
                 continue
             wanted = max(spec["minReplicas"], min(self.load, spec["maxReplicas"]))
             if live != wanted:
                 self.server.scale(key, wanted)
-                asleep = wanted == 0
-            self._report(autoscaler, active=True, asleep=asleep)
+                at_zero = wanted == 0
+            self._report(autoscaler, active=True, at_zero=at_zero)
         return math.inf
 
-    def _report(self, autoscaler: Object, *, active: bool, asleep: bool) -> None:
+    def _report(self, autoscaler: Object, *, active: bool, at_zero: bool) -> None:
         """Writes the conditions, as a separate write that follows the one of the replicas."""
         why = "ValidMetricFound" if active else "ScalingDisabled"
         conditions = [
             {"type": "ScalingActive", "status": str(active), "reason": why},
-            {"type": "ScaledToZero", "status": str(asleep), "reason": "ScaledToZero"},
+            {"type": "ScaledToZero", "status": str(at_zero), "reason": "ScaledToZero"},
         ]
         if (autoscaler.get("status") or {}).get("conditions") != conditions:
             body = {**autoscaler, "status": {"conditions": conditions}}

@@ -101,8 +101,8 @@ class Invariants(CapacityInvariants):
         if not candidate:
             return
         same = candidate == (before.get("candidate") or {}).get("revision")
-        asleep = self.sleeps() and self._strategy() != "Recreate" and not self.staleness
-        if asleep and weight > old and same:
+        at_zero = self.sleeps() and self._strategy() != "Recreate" and not self.staleness
+        if at_zero and weight > old and same:
             self.broken("R5", f"weight {weight} while the model is scaled to zero")
         # What was lost of a status is written again from the traffic record: that raises nothing.
         lost = not (before.get("candidate") and before.get("progress"))

@@ -22,7 +22,7 @@ def stamp(moment: float) -> str:
     return _text(moment, "milliseconds")
 
 
-def spoken(moment: float) -> str:
+def time_text(moment: float) -> str:
     """Returns a moment for a message: RFC 3339 in UTC, to the second."""
     return _text(moment, "seconds")
 
@@ -33,7 +33,7 @@ def _text(moment: float, precision: str) -> str:
     return time.isoformat(timespec=precision).replace("+00:00", "Z")
 
 
-def length(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Returns a duration for a message, such as `1h30m` or `12s`."""
     whole = round(seconds)
     if whole < 60:

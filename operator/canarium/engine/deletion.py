@@ -26,7 +26,7 @@ class DeletionReporter:
         self._executor, self._statuses, self._store = executor, statuses, store
         self._queue, self._timing = queue, timing
 
-    async def attend(self, key: Key, raw: Raw) -> None:
+    async def handle(self, key: Key, raw: Raw) -> None:
         """Handles the model `raw`, which is being deleted. Raises ApiError."""
         meta = raw["metadata"]
         if ORPHAN in (meta.get("finalizers") or ()):
@@ -37,8 +37,10 @@ class DeletionReporter:
         if wait > 0:
             self._queue.add_after(key, wait, Urgency.RESYNC)
             return
-        held = self._store.held(key)
-        status = terminating.status_of(raw, foreign_finalizers(meta), held, since=since, now=now)
+        blocked_deletions = self._store.blocked_deletions(key)
+        status = terminating.status_of(
+            raw, foreign_finalizers(meta), blocked_deletions, since=since, now=now
+        )
         if await self._statuses.write(key, raw, status):
             for event in terminating.events(raw, status):
                 await self._statuses.post(key, raw, event, now)

@@ -26,5 +26,5 @@ def stuck(engine: Engine) -> Iterator[str]:
     slowest = engine.workers.slowest()
     if slowest and slowest[1] > WORKER:
         yield f"{'/'.join(slowest[0])} has been reconciling for {slowest[1]:.0f} s"
-    if engine.workers.running and (untaken := engine.queue.untaken()) > QUEUE:
-        yield f"no worker has taken a due key for {untaken:.0f} s"
+    if engine.workers.running and (starved_for := engine.queue.starved_for()) > QUEUE:
+        yield f"no worker has taken a due key for {starved_for:.0f} s"

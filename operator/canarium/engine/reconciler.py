@@ -83,7 +83,7 @@ class Reconciler:
         if parent is None or parent.raw["metadata"].get("deletionTimestamp"):
             self._forget(key)
             if parent:
-                await self._deletions.attend(key, parent.raw)
+                await self._deletions.handle(key, parent.raw)
             return
         stored = parent.raw
         raw = self._status.with_pending_status(key, stored)
@@ -116,10 +116,10 @@ class Reconciler:
             if key not in self._store.parents.items:
                 self._forget(key)  # It was deleted meanwhile, with its children.
                 return
-            wish = (raw["metadata"]["generation"], self._store.meant(key))
-            self._rejections.note(key, wish, rejected.rejection)
+            basis = (raw["metadata"]["generation"], self._store.selected_runtime(key))
+            self._rejections.add(key, basis, rejected.rejection)
             decision = self._decide(key, parent, raw)
-        self._rejections.press(key, decision.retry_is_urgent)
+        self._rejections.set_urgent(key, decision.retry_is_urgent)
         await self._status.publish(key, stored, raw, decision)
         if self._rejections.outdated(key):
             self._queue.add(key, Urgency.CHANGE)
@@ -133,7 +133,7 @@ class Reconciler:
     def _note_failure(self, key: Key, decision: Plan) -> None:
         """Notes when the failure was noticed that a rollback answers, until its write succeeds."""
         if any(map(is_rollback, decision.actions)):
-            self._failed_at.setdefault(key, self._queue.noticed(key))
+            self._failed_at.setdefault(key, self._queue.added_at(key))
         else:
             self._failed_at.pop(key, None)
 
@@ -171,7 +171,7 @@ class Reconciler:
     def _settings(self, key: Key, parent: CachedModel) -> EffectiveSpec:
         """Returns the spec with its defaults, which are resolved once per version of an object and
         its runtime. Raises UnsupportedResource."""
-        return parent.effective_spec(self._store.meant(key).startup_budget)
+        return parent.effective_spec(self._store.selected_runtime(key).startup_budget)
 
     def _decide(self, key: Key, parent: CachedModel, raw: dict[str, Any]) -> Plan:
         """Returns the plan for the model `raw`, whose spec is that of `parent`.

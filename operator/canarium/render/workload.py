@@ -162,9 +162,13 @@ def service(
 
 
 def autoscaler(
-    parent: Mapping[str, Any], scaling: EffectiveScaling, revision: str, low: int, high: int
+    parent: Mapping[str, Any],
+    scaling: EffectiveScaling,
+    revision: str,
+    min_replicas: int,
+    max_replicas: int,
 ) -> Manifest:
-    """Returns a revision's HorizontalPodAutoscaler between `low` and `high`, by the metrics and the
+    """Returns a revision's HorizontalPodAutoscaler with these limits, and the metrics and the
     behavior of `scaling`."""
     spec: Manifest = {
         "scaleTargetRef": {
@@ -172,8 +176,8 @@ def autoscaler(
             "kind": "Deployment",
             "name": child_name(parent["metadata"]["name"], revision),
         },
-        "minReplicas": low,
-        "maxReplicas": high,
+        "minReplicas": min_replicas,
+        "maxReplicas": max_replicas,
         "metrics": copy.deepcopy(list(scaling.metrics)),
     }
     if scaling.behavior:

@@ -11,7 +11,14 @@ from canarium.api.reasons import CheckReason
 from canarium.core.decision.plan import AnalysisRequest
 from canarium.core.evidence.history import evaluations_per_check
 from canarium.core.evidence.measures import Missing, Result
-from canarium.core.evidence.verdict import Bounds, Evidence, Finding, OnFailure, judge, weigh
+from canarium.core.evidence.verdict import (
+    Bounds,
+    Evidence,
+    Finding,
+    OnFailure,
+    evidence_from,
+    judge,
+)
 from canarium.core.evidence.windows import FailedScrape, Scrape, Window, size, thinned
 from canarium.kube.client import Api
 from canarium.signals.access import SharedResources
@@ -114,7 +121,7 @@ class Analyzer:
         results = ((run.latest, run.tally, run.limits) for run in runs)
         # A step ends by evidence on its whole time: the oldest finding decides.
         oldest = min(request.since if run.at is None else run.at for run in runs)
-        evidence = weigh(request.revision, request.since, oldest, results, analysis.checks)
+        evidence = evidence_from(request.revision, request.since, oldest, results, analysis.checks)
         return replace(evidence, histories=tuple(run.history for run in runs))
 
     async def _check(

@@ -75,8 +75,8 @@ async def run(
             try:
                 answer = await _passes(web, test, target, bodies.get(index), predict_path)
                 if test.from_signature and signature is not None:
-                    spoken = protocol(test.path or predict_path) or ""
-                    await signed(web, spoken, signature, answer)
+                    protocol_name = protocol(test.path or predict_path) or ""
+                    await signed(web, protocol_name, signature, answer)
             except Unreachable as error:
                 return Unreached(test.name, target.pod, str(error), error.loss)
             except (NoAnswer, Unexpected) as error:

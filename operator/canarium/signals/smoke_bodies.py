@@ -65,8 +65,8 @@ class BodyCollector:
             elif test.from_signature:
                 try:
                     example = await self._read(namespace, version)
-                    spoken = _spoken(test.path or predict_path)
-                    collected.bodies[index] = await _request(access, spoken, example)
+                    protocol_name = _protocol_of(test.path or predict_path)
+                    collected.bodies[index] = await _request(access, protocol_name, example)
                     collected.signature = example.signature
                 except NoExample as error:
                     collected.faults.append(f"{path}.fromSignature: {quoted(str(error), 400)}")
@@ -83,26 +83,26 @@ class BodyCollector:
         return self._example[1]
 
 
-def _spoken(path: str | None) -> str:
+def _protocol_of(path: str | None) -> str:
     """Returns the protocol at a path. Raises NoExample."""
-    spoken = protocol(path)
-    if spoken is None:
+    protocol_name = protocol(path)
+    if protocol_name is None:
         text = (
             f"the example cannot be sent to {path or 'a server without predictPath'}: set path to "
             "one of V1 (…:predict), V2 (…/infer) or MLflow (/invocations)"
         )
         raise NoExample(text, CheckReason.INVALID_TEST)
-    return spoken
+    return protocol_name
 
 
-async def _request(access: NamespaceAccess, spoken: str, example: LoggedExample) -> bytes:
+async def _request(access: NamespaceAccess, protocol_name: str, example: LoggedExample) -> bytes:
     """Returns the example as a body in a protocol. Raises NoExample."""
     try:
         _, (body,) = await access.evaluate(
             "mlflow_request",
             example.signature,
             example.content,
-            protocol=spoken,
+            protocol=protocol_name,
             kind=example.kind,
         )
     except EvaluationError as error:

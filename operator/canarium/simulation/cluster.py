@@ -238,9 +238,9 @@ class Cluster(Kubernetes):
                 self.service = Service("svc", color, traffic, known)
                 self._endpoints()
                 assert self.serving() or not before, "R0: traffic moved to no ready pod"
-            case p.SetAutoscaler(revision, low, high):
+            case p.SetAutoscaler(revision, min_replicas, max_replicas):
                 self.autoscalers[revision] = Autoscaler(
-                    f"m-{revision}", f"hpa-{revision}", revision, low, high
+                    f"m-{revision}", f"hpa-{revision}", revision, min_replicas, max_replicas
                 )
             case p.DeleteAutoscaler(revision):
                 del self.autoscalers[revision]
@@ -285,7 +285,7 @@ class Cluster(Kubernetes):
             action.traffic,
             action.direct,
             accepted=current.accepted if current else False,
-            silent=current.silent if current else ("Gateway ns/public",),
+            pending_parents=current.pending_parents if current else ("Gateway ns/public",),
         )
         if changed:
             self.route_written_at = self.now

@@ -60,7 +60,7 @@ class Kubernetes:
     die_at: int | None = None
     rejection: Rejection | None = None
     #: What finalizers of other controllers keep from being deleted.
-    held: list[BlockedDeletion] = field(default_factory=list)
+    blocked_deletions: list[BlockedDeletion] = field(default_factory=list)
     #: So many pods may exist at once, as of a ResourceQuota.
     quota: int | None = None
     runtime: ResolvedRuntime = field(default_factory=ResolvedRuntime)
@@ -180,7 +180,7 @@ class Kubernetes:
     def observed(self) -> Observed:
         return Observed(
             route=self.route,
-            conflict=self.conflict,
+            route_conflict=self.conflict,
             backends=tuple(self.backends.values()),
             gateways=self.gateways if "gateway" in (self.spec.get("traffic") or {}) else (),
             route_api_error=self.route_api_error,
@@ -194,7 +194,7 @@ class Kubernetes:
             disruption_budgets=tuple(self.budgets.values()),
             pinned_artifacts=tuple(self.pinned.items()),
             rejections=(self.rejection,) if self.rejection else (),
-            held=tuple(self.held),
+            blocked_deletions=tuple(self.blocked_deletions),
             runtime=self.runtime,
             annotations=tuple(sorted(self.annotations.items())),
             approvals_enforced=self.approvals_enforced,
@@ -261,9 +261,11 @@ class Kubernetes:
         if self.gateways_silent or self.now < self.route_written_at + self.lag:
             return
         answer = (self.gateway_rejection is None, self.gateway_rejection, ())
-        if (route.accepted, route.rejection, route.silent) != answer:
-            accepted, rejection, silent = answer
-            self.route = replace(route, accepted=accepted, rejection=rejection, silent=silent)
+        if (route.accepted, route.rejection, route.pending_parents) != answer:
+            accepted, rejection, pending_parents = answer
+            self.route = replace(
+                route, accepted=accepted, rejection=rejection, pending_parents=pending_parents
+            )
         if self.gateway_rejection:
             return
         shares = dict(route.weights)

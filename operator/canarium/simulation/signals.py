@@ -17,7 +17,7 @@ from canarium.core.evidence.verdict import (
     Tally,
     TallyLimits,
     Verdict,
-    weigh,
+    evidence_from,
 )
 from canarium.core.facts.check_templates import templates_from_json, with_templates
 from canarium.core.facts.gate_answers import AnswerState
@@ -59,7 +59,7 @@ class Signals:
             self._tallies[check.name] = self._tallies.get(check.name, Tally()).after(finding)
             limits = TallyLimits(check.failure_limit, check.error_limit, check.insufficient_limit)
             evaluations.append((finding, self._tallies[check.name], limits))
-        cluster.evidence = weigh(
+        cluster.evidence = evidence_from(
             requests.analysis.revision,
             requests.analysis.since,
             cluster.now,

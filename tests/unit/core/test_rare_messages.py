@@ -132,7 +132,7 @@ def conflict(**facts: Any) -> Plan:
     found = RouteConflict(
         "HTTPRoute", "ns/m", "shop", "web", None, "ns/public", "any host", True, Precedence.OLDER
     )
-    return decided(cluster, conflict=replace(found, **facts))
+    return decided(cluster, route_conflict=replace(found, **facts))
 
 
 def without_grpc_port() -> Plan:
@@ -332,7 +332,7 @@ CASES: dict[str, tuple[Callable[[], Plan], str]] = {
     "store down": (without_model, "the fetcher exited with code 11: no answer"),
     "analysis error": (analysis_error, "AnalysisError: check errors: no answer within 10s"),
     "many deletions": (
-        lambda: decided(serving(), held=HELD),
+        lambda: decided(serving(), blocked_deletions=HELD),
         "2 more objects are blocked in the same way",
     ),
     "undo rejected": (

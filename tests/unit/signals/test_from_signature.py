@@ -200,7 +200,7 @@ async def test_example_is_read_once_while_pods_cannot_be_reached(
 
 
 @pytest.mark.parametrize(
-    ("path", "spoken"),
+    ("path", "expected"),
     [
         ("/v2/models/m/versions/1/infer?x=1", "V2"),
         ("/v1/models/m:predict", "V1"),
@@ -209,5 +209,5 @@ async def test_example_is_read_once_while_pods_cannot_be_reached(
         (None, None),
     ],
 )
-def test_protocol_follows_from_the_path(path: str | None, spoken: str | None) -> None:
-    assert protocol(path) == spoken
+def test_protocol_follows_from_the_path(path: str | None, expected: str | None) -> None:
+    assert protocol(path) == expected

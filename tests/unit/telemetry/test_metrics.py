@@ -203,7 +203,7 @@ def test_noticed_is_when_the_most_urgent_change_was_added() -> None:
     queue.add("a", Urgency.FAULT)
     now[0] += 1
     assert queue.take() == "a"
-    assert queue.noticed("a") == 105
+    assert queue.added_at("a") == 105
     # A change during the work counts from when it was added, not from the end of the work.
     now[0] += 1
     queue.add("a", Urgency.CHANGE)
@@ -211,9 +211,9 @@ def test_noticed_is_when_the_most_urgent_change_was_added() -> None:
     queue.done("a")
     now[0] += 1
     assert queue.take() == "a"
-    assert queue.noticed("a") == 108
+    assert queue.added_at("a") == 108
     queue.done("a")
     queue.add_after("a", 3)
     now[0] += 3
     assert queue.take() == "a"
-    assert queue.noticed("a") == now[0]
+    assert queue.added_at("a") == now[0]

@@ -34,7 +34,7 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
             f"{_listed(observed.owned_by_deleted)}, "
             "still owned by a deleted model of this name"
         )
-        text = sentences(text, described(observed.held))
+        text = sentences(text, described(observed.blocked_deletions))
         after = status.model_copy(update={"phase": Phase.STARTING.value, "message": text})
         return Plan(
             phase=Phase.STARTING, status=after, requeue_after=_AGAIN, status_is_urgent=False
@@ -61,7 +61,7 @@ def conflicts(observed: Observed, model: str) -> str:
     one = len(observed.name_conflicts) == 1
     what = _listed(observed.name_conflicts)
     text = f"{what} {'exists and is' if one else 'exist and are'} not controlled by this model"
-    leaving = [each for each in observed.held if each.what in observed.name_conflicts]
+    leaving = [each for each in observed.blocked_deletions if each.what in observed.name_conflicts]
     rest = len(leaving) < len(observed.name_conflicts)
     return sentences(text, described(leaving), how_to_adopt(model) if rest else "")
 

@@ -17,7 +17,7 @@ from canarium.core.decision.plan import (
     RenumberRevision,
 )
 from canarium.core.facts.revision import QUARANTINED, next_number
-from canarium.core.outcomes.failures import noted
+from canarium.core.outcomes.failures import failure_to_json
 
 
 def renumbering(ctx: RolloutContext) -> list[Action]:
@@ -76,7 +76,7 @@ def notes(ctx: RolloutContext, result: PhaseResult, moves: Iterable[Action]) -> 
     failure = result.failure
     fails = failure and failure.revision == ctx.target and record.verdict != QUARANTINED
     if failure and fails:
-        facts += [("verdict", QUARANTINED), ("failure", noted(failure))]
+        facts += [("verdict", QUARANTINED), ("failure", failure_to_json(failure))]
     resolved = (
         recorded_images.final(ctx, record) if fails else recorded_images.new_images(ctx, record)
     )

@@ -43,8 +43,8 @@ def scaling(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
             # Without pods: it records stable's colour and can be scaled up for a rollback.
             return [*deletes, *_recreated(ctx, result, 0)]
         # The candidate waits while the model is scaled to zero, so it does not replace stable.
-        asleep = ctx.stable_replicas == 0 and deployment.replicas and not deployment.terminating
-        return [*deletes, *([Scale(ctx.stable or "", 0)] if asleep else ())]
+        is_at_zero = ctx.stable_replicas == 0 and deployment.replicas and not deployment.terminating
+        return [*deletes, *([Scale(ctx.stable or "", 0)] if is_at_zero else ())]
     if deployment is None:
         return _recreated(ctx, result, max(1, ctx.stable_replicas))
     if deployment.terminating:
@@ -60,21 +60,24 @@ def scaling(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
     # A candidate that has just failed counts: stable is about to receive its traffic.
     others = any(d.revision != ctx.stable for d in ctx.observed.deployments)
     shared = result.candidate is not None or others
-    low = (
+    min_replicas = (
         max(ctx.stable_replicas, capacity.floor(ctx, result))
         if shared
         else ctx.settings.min_replicas
     )
     if shared and autoscaler and ctx.stable_replicas == 0:
         # The autoscaler scaled to zero at the moment in which it got its floor, and follows it.
-        low = min(autoscaler.low, ctx.settings.max_replicas)
-    high = max(low, ctx.settings.max_replicas)
-    wake: list[Action] = []
+        min_replicas = min(autoscaler.min_replicas, ctx.settings.max_replicas)
+    max_replicas = max(min_replicas, ctx.settings.max_replicas)
+    scale_up: list[Action] = []
     if deployment.replicas == 0 and ctx.stable_replicas:
-        wake.append(Scale(ctx.stable or "", max(low, ctx.stable_replicas)))
-    if autoscaler is None or (autoscaler.low, autoscaler.high) != (low, high):
-        wake.append(SetAutoscaler(ctx.stable or "", low, high))
-    return [*wake, *_rescaled(ctx, result, low, high)]
+        scale_up.append(Scale(ctx.stable or "", max(min_replicas, ctx.stable_replicas)))
+    if autoscaler is None or (autoscaler.min_replicas, autoscaler.max_replicas) != (
+        min_replicas,
+        max_replicas,
+    ):
+        scale_up.append(SetAutoscaler(ctx.stable or "", min_replicas, max_replicas))
+    return [*scale_up, *_rescaled(ctx, result, min_replicas, max_replicas)]
 
 
 def _warm(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
@@ -89,20 +92,26 @@ def _warm(ctx: RolloutContext, result: PhaseResult) -> list[Action]:
     return [Scale(previous.revision, ctx.stable_replicas)]
 
 
-def _rescaled(ctx: RolloutContext, result: PhaseResult, low: int, high: int) -> list[Action]:
+def _rescaled(
+    ctx: RolloutContext, result: PhaseResult, min_replicas: int, max_replicas: int
+) -> list[Action]:
     """Returns the write that restores the autoscaler of the warm version, if it is not observed.
 
     One that lost its labels would not be deleted together with its Deployment (R23).
     """
     previous = ctx.observed.deployment(result.previous)
     if previous is None or previous.terminating or ctx.observed.autoscaler(previous.revision):
-        return _labeled_again(ctx, result, low, high)
+        return _labeled_again(ctx, result, min_replicas, max_replicas)
     # Scaled to zero with a model of fixed size, it would stay there.
-    wake = [Scale(previous.revision, low)] if previous.replicas == 0 and low else []
-    return [*wake, SetAutoscaler(previous.revision, low, high)]
+    scale_up = (
+        [Scale(previous.revision, min_replicas)] if previous.replicas == 0 and min_replicas else []
+    )
+    return [*scale_up, SetAutoscaler(previous.revision, min_replicas, max_replicas)]
 
 
-def _labeled_again(ctx: RolloutContext, result: PhaseResult, low: int, high: int) -> list[Action]:
+def _labeled_again(
+    ctx: RolloutContext, result: PhaseResult, min_replicas: int, max_replicas: int
+) -> list[Action]:
     """Returns the write that makes the autoscaler of a warm version visible again whose Deployment
     another client deleted. The next decision deletes the autoscaler as an orphan (R2): without its
     label, it would stay as long as the model.
@@ -113,7 +122,7 @@ def _labeled_again(ctx: RolloutContext, result: PhaseResult, low: int, high: int
         return []
     if ctx.observed.deployment(before) or ctx.observed.autoscaler(before):
         return []
-    return [SetAutoscaler(before, low, high)]
+    return [SetAutoscaler(before, min_replicas, max_replicas)]
 
 
 def _recreated(ctx: RolloutContext, result: PhaseResult, count: int) -> list[Action]:

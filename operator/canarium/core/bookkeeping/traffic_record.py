@@ -14,14 +14,14 @@ from canarium.api.effective_spec import Step
 from canarium.api.states import CommandOutcome
 from canarium.core.bookkeeping import periods
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.standby import covers_for_stable
+from canarium.core.context.standby import serves_for_stable
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, SelectColor, SetRouteWeights
 from canarium.core.facts.gateways import Route
 from canarium.core.facts.grant import BY_ITSELF, Grant, pause_of, token_of
 from canarium.core.facts.observed import Service
 from canarium.core.facts.traffic_record import TrafficRecord
-from canarium.core.routing.preflight import wanting, writable
+from canarium.core.routing.preflight import is_writable, missing_prerequisite
 from canarium.core.times import stamp
 
 #: Commands whose effect survives a lost status only in the traffic record.
@@ -37,7 +37,7 @@ def recordable(ctx: RolloutContext) -> bool:
         return holder.color is not None and not ctx.observed.rejected(f"Service {ctx.name}")
     if holder is None or ctx.route_kind != holder.kind:
         return False
-    return writable(ctx, holder.kind) and wanting(ctx, holder.kind) is None
+    return is_writable(ctx, holder.kind) and missing_prerequisite(ctx, holder.kind) is None
 
 
 def recorded(
@@ -123,7 +123,7 @@ def _grant(ctx: RolloutContext, result: PhaseResult) -> Grant | None:
         if c.command in RECORDED_COMMANDS and c.result == CommandOutcome.ACCEPTED
     ]
     new = tuple(token for c in acting if (token := token_of(c)) not in orders)
-    in_place = ctx.standby == ctx.target or covers_for_stable(ctx, ctx.target)
+    in_place = ctx.standby == ctx.target or serves_for_stable(ctx, ctx.target)
     if p.pause is None and not p.full and not in_place and old is None:
         return None
     unchanged = old is not None and (old.weight, old.passed) == (p.granted, p.passed)

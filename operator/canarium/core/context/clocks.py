@@ -29,11 +29,11 @@ class Clocks(Colors):
         deployment = self.observed.deployment(self.stable)
         # A Deployment that lost its labels is not observed: count its pods instead.
         live = deployment.replicas if deployment else len(self.observed.pods_of(self.stable))
-        low = self.settings.min_replicas or (0 if self._wakes_by_itself else 1)
+        low = self.settings.min_replicas or (0 if self._scales_up_by_itself else 1)
         return max(low, min(live, self.settings.max_replicas))
 
     @property
-    def _wakes_by_itself(self) -> bool:
+    def _scales_up_by_itself(self) -> bool:
         """Whether stable's autoscaler would scale it up from zero.
 
         Since Kubernetes 1.36, an autoscaler does so only if it scaled the Deployment to zero
@@ -116,7 +116,7 @@ class Clocks(Colors):
         return max(0.0, self.now - parse(self.status.pause.start_time))
 
     @cached_property
-    def slept_for(self) -> float:
+    def time_at_zero(self) -> float:
         """Seconds of scale to zero that end in this decision, added to the clock of the bake.
 
         A pause that begins meanwhile ends them, too: it counts by itself.
@@ -132,6 +132,6 @@ class Clocks(Colors):
         """When the bake started (POSIX seconds), shifted by the time of pauses and of scale to
         zero."""
         if not self.status_is_stale and self.status.bake_start_time:
-            return parse(self.status.bake_start_time) + self.paused_for + self.slept_for
+            return parse(self.status.bake_start_time) + self.paused_for + self.time_at_zero
         promoted = self.traffic.record.promoted
         return min(promoted, self.now) if promoted is not None else self.now

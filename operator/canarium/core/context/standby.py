@@ -38,7 +38,7 @@ def standby(rollout: RolloutFacts) -> str | None:
     if rollout.stable_unavailable_since is not None:
         return next((other for other in _others(rollout) if _may_serve(rollout, other)), None)
     parts = (rollout.previous, rollout.target)
-    waits = (x for x in parts if x and x != rollout.stable and covers_for_stable(rollout, x))
+    waits = (x for x in parts if x and x != rollout.stable and serves_for_stable(rollout, x))
     substitute = next(
         (x for x in waits if rollout.observed.ready(x) and not rollout.has_failed(x)), None
     )
@@ -46,7 +46,7 @@ def standby(rollout: RolloutFacts) -> str | None:
     return substitute if substitute and (at is None or at > rollout.now) else None
 
 
-def covers_for_stable(rollout: RolloutFacts, revision: str) -> bool:
+def serves_for_stable(rollout: RolloutFacts, revision: str) -> bool:
     """Returns whether `revision` has traffic only because stable has no ready pods."""
     entitled = rollout.entitled_weight if revision == rollout.target else 0
     return rollout.traffic.exceeds(revision, entitled, rollout.stable_color)

@@ -76,7 +76,7 @@ class PhaseResult:
     #: Phase to report, where it is not that of the row in the table.
     phase: Phase | None = None
     #: Whether callers still reach the version that has failed.
-    carrying: bool = False
+    receives_traffic: bool = False
     #: Rejected write that the message describes.
     rejection: Rejection | None = None
     #: Faults of pods that the message explains already: revision and place.
@@ -87,13 +87,13 @@ class PhaseResult:
     opened_gates: frozenset[str] = frozenset()
     expired_gates: frozenset[str] = frozenset()
 
-    def say(self, *text: str | None) -> PhaseResult:
+    def with_message(self, *text: str | None) -> PhaseResult:
         """Returns this result explained by the sentences `text`."""
         return self._with(message=sentences(*text))
 
     def add(self, *text: str) -> PhaseResult:
         """Returns this result with the sentences `text` after those that it has."""
-        return self.say(self.message, *text)
+        return self.with_message(self.message, *text)
 
     def also(self, *actions: Action) -> PhaseResult:
         """Returns this result with `actions` appended."""
@@ -119,13 +119,13 @@ class PhaseResult:
         """Returns this result, reported as `phase` instead of that of the table's row."""
         return self._with(phase=phase)
 
-    def because(self, reason: str) -> PhaseResult:
+    def with_reason(self, reason: str) -> PhaseResult:
         """Returns this result with the reason of conditions that do not hold; "" is none."""
         return self._with(reason=reason)
 
-    def still_carrying(self) -> PhaseResult:
+    def still_receiving_traffic(self) -> PhaseResult:
         """Returns this result, in which callers still reach the version that has failed."""
-        return self._with(carrying=True)
+        return self._with(receives_traffic=True)
 
     def with_revisions(
         self,
@@ -158,7 +158,7 @@ class PhaseResult:
         a change of facts matters."""
         return self._with(requeue_after=seconds)
 
-    def holding(self, wait: Wait | None) -> PhaseResult:
+    def with_wait(self, wait: Wait | None) -> PhaseResult:
         """Returns this result with what is waited for, and its message as it is."""
         return self._with(waiting_for=wait)
 
@@ -178,7 +178,7 @@ class PhaseResult:
         """
         end = stamp(until) if until is not None else None
         wait = Wait(reason, end, observed, threshold, pod, container)
-        return self.say(*text).holding(wait)
+        return self.with_message(*text).with_wait(wait)
 
     def explaining(self, revision: str | None, place: Place | None) -> PhaseResult:
         """Returns this result, whose message explains the fault of `revision` at `place`."""
@@ -197,14 +197,14 @@ class PhaseResult:
         """Returns this result, in which the timeout of `gates` fails the version."""
         return self._with(expired_gates=self.expired_gates | set(gates))
 
-    def about(self, rejection: Rejection | None) -> PhaseResult:
+    def with_rejection(self, rejection: Rejection | None) -> PhaseResult:
         """Returns this result, whose message describes the rejected write `rejection`."""
         return self._with(rejection=rejection)
 
     def fail(self, failure: Failure, *text: str) -> PhaseResult:
         """Returns this result with the target failed, explained by the sentences `text`."""
         failed = self._with(failure=failure, reason=failure.reason, requeue_after=None)
-        return failed.say(*text) if text else failed
+        return failed.with_message(*text) if text else failed
 
     def _with(self, **fields: Any) -> PhaseResult:
         """Returns a copy with other values of `fields`.

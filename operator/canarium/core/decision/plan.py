@@ -153,8 +153,8 @@ class SetAutoscaler:
     """Create or update the HorizontalPodAutoscaler of a revision."""
 
     revision: str
-    low: int
-    high: int
+    min_replicas: int
+    max_replicas: int
 
 
 @dataclass(frozen=True, slots=True)

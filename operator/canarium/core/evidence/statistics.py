@@ -22,7 +22,7 @@ _LARGE = 1e6
 _INCREDIBLE = 1e15
 
 
-def tail(bad: int, total: int, share: float) -> float:
+def binomial_tail(bad: int, total: int, share: float) -> float:
     """Returns P(X ≥ bad) for X binomial over `total` trials of probability `share`."""
     if bad <= 0:
         return 1.0
@@ -64,7 +64,7 @@ def _sum(start: int, total: int, share: float, *, step: int) -> float:
 
 def over_bound(bad: float, total: float, bound: float) -> float:
     """Returns the p-value of `bad` in `total` if the true share is at most `bound`."""
-    return tail(round(bad), round(total), bound)
+    return binomial_tail(round(bad), round(total), bound)
 
 
 def over_other(
@@ -74,4 +74,6 @@ def over_other(
     weighted = ratio * total
     if weighted + other_total <= 0:
         return 1.0
-    return tail(round(bad), round(bad) + round(other_bad), weighted / (weighted + other_total))
+    return binomial_tail(
+        round(bad), round(bad) + round(other_bad), weighted / (weighted + other_total)
+    )

@@ -333,7 +333,7 @@ class Evidence:
         return self.holding or next(iter(not_passed), None)
 
 
-def weigh(
+def evidence_from(
     revision: str,
     since: float,
     at: float,

@@ -35,7 +35,7 @@ class Route:
     #: Why a gateway rejected its current generation: reason and text.
     rejection: tuple[str, str] | None = None
     #: Gateways that have not reported on its current generation.
-    silent: tuple[str, ...] = ()
+    pending_parents: tuple[str, ...] = ()
 
     def weight(self, revision: str | None) -> int | None:
         """Returns the percent of `revision`; None when it is not a backend."""

@@ -81,8 +81,8 @@ class Autoscaler:
     name: str
     uid: str
     revision: str
-    low: int
-    high: int
+    min_replicas: int
+    max_replicas: int
     #: Why it cannot scale, from its conditions.
     fault: AutoscalerFault | None = None
     #: Whether Kubernetes has disabled it because another client scaled the Deployment to zero. It
@@ -221,7 +221,7 @@ class Observed:
     #: Objects that a deleted model of the same name still controls.
     owned_by_deleted: tuple[str, ...] = ()
     #: Objects whose deletion is blocked by finalizers, with or without an owner.
-    held: tuple[BlockedDeletion, ...] = ()
+    blocked_deletions: tuple[BlockedDeletion, ...] = ()
     #: Objects with labels or names of this model's children that it does not control, each with
     #: its owner (R24).
     name_conflicts: tuple[str, ...] = ()
@@ -260,7 +260,7 @@ class Observed:
     #: Why routes of the configured kind are not available in this cluster: reason and text.
     route_api_error: tuple[str, str] | None = None
     #: Another route that claims the same requests as `route`.
-    conflict: RouteConflict | None = None
+    route_conflict: RouteConflict | None = None
 
     def with_troubles(self, troubles: Mapping[str, Trouble]) -> Observed:
         """Returns these facts with `troubles` (by pod) added to pods that are being created."""
@@ -297,7 +297,9 @@ class Observed:
 
     def blocking_finalizers(self, kind: str, name: str) -> tuple[str, ...]:
         """Returns the finalizers that block the deletion of an object."""
-        finalizers = (one.finalizers for one in self.held if (one.kind, one.name) == (kind, name))
+        finalizers = (
+            one.finalizers for one in self.blocked_deletions if (one.kind, one.name) == (kind, name)
+        )
         return next(finalizers, ())
 
     def record(self, revision: str | None) -> Record | None:

@@ -50,7 +50,7 @@ def outage_cause(ctx: RolloutContext, revision: str | None) -> Cause | None:
     if unlabelled := _unlabelled(ctx, revision):
         return unlabelled
     limit = ctx.settings.unschedulable_deadline
-    pod_cause = judge(pods, now=ctx.now, unschedulable_deadline=limit, was_good=True).cause
+    pod_cause = judge(pods, now=ctx.now, unschedulable_deadline=limit, was_fully_ready=True).cause
     cause = unfetched(pods) or pod_cause
     if cause:
         return cause

@@ -21,15 +21,17 @@ from canarium.core.health.failure_causes import Deadline, judge
 from canarium.core.health.obstacles import obstacle, withheld
 from canarium.core.health.pods import fetching, unfetched, unstarted
 from canarium.core.messages import object_name
-from canarium.core.times import length
+from canarium.core.times import duration_text
 
 _QUOTED = 512
 
 
-def judge_candidate(ctx: RolloutContext, *, was_good: bool) -> tuple[Cause | None, float | None]:
+def judge_candidate(
+    ctx: RolloutContext, *, was_fully_ready: bool
+) -> tuple[Cause | None, float | None]:
     """Returns why the target fails or, if it does not, the seconds until a grace period ends.
 
-    `was_good`: all its pods were ready before.
+    `was_fully_ready`: all its pods were ready before.
     """
     pods = ctx.observed.pods_of(ctx.target)
     if ctx.target == ctx.stable:
@@ -41,7 +43,7 @@ def judge_candidate(ctx: RolloutContext, *, was_good: bool) -> tuple[Cause | Non
         pods,
         now=ctx.now,
         unschedulable_deadline=ctx.settings.unschedulable_deadline,
-        was_good=was_good,
+        was_fully_ready=was_fully_ready,
         artifact=record.artifact if record and ctx.target != ctx.stable else None,
         deadline=_deadline(ctx),
     )
@@ -85,7 +87,7 @@ def blocked_pod(ctx: RolloutContext) -> Cause | None:
 
 def _deadline_exceeded(ctx: RolloutContext) -> Cause:
     deployment = ctx.observed.deployment(ctx.target)
-    limit = length(ctx.settings.progress_deadline)
+    limit = duration_text(ctx.settings.progress_deadline)
     ready, pods = ctx.observed.ready(ctx.target), ctx.observed.pods_of(ctx.target)
     wanted = deployment.replicas if deployment else 0
     observed = f"{ready} of {wanted} pods ready" if wanted else "0 pods"

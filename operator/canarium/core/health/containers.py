@@ -58,10 +58,10 @@ def exited(c: Container) -> ReasonAndText | None:
         return FailureReason.OOM_KILLED, "the server was killed: it used more memory than its limit"
     if c.waiting == CRASH_LOOP:
         last = f", last with code {c.last_exit_code}" if c.last_exit_code is not None else ""
-        text = f"the server keeps exiting{last}{tail(c)}"
+        text = f"the server keeps exiting{last}{last_line(c)}"
         return FailureReason.CRASH_LOOP, text
     if ended:
-        text = f"the server exited with code {code} ({ended}){tail(c)}"
+        text = f"the server exited with code {code} ({ended}){last_line(c)}"
         return FailureReason.SERVER_EXITED, text
     return None
 
@@ -85,7 +85,7 @@ def fetch_failure(c: Container) -> ReasonAndText | None:
             FailureReason.FETCH_FAILED,
             "the fetcher was killed: it used more memory than its limit",
         )
-    return FailureReason.FETCH_FAILED, f"the fetcher exited with code {code}{tail(c)}"
+    return FailureReason.FETCH_FAILED, f"the fetcher exited with code {code}{last_line(c)}"
 
 
 def fetch_unavailable(c: Container) -> bool:
@@ -121,7 +121,7 @@ def waiting_text(c: Container) -> str:
     return ": ".join(part for part in (c.waiting, c.waiting_message) if part)
 
 
-def tail(c: Container) -> str:
+def last_line(c: Container) -> str:
     """Returns the last line of a container's termination message, after a colon."""
     lines = c.message.strip().splitlines()
     return f": {lines[-1].strip()[-300:]}" if lines else ""

@@ -41,14 +41,14 @@ class Deadline:
 class JudgedRevision:
     """The pods that count for or against a revision, and what its settings allow.
 
-    `was_good`: all its pods were ready before, so a pod that becomes unready has a failing probe,
-    and is not a server that still loads its model.
+    `was_fully_ready`: all its pods were ready before, so a pod that becomes unready has a failing
+    probe, and is not a server that still loads its model.
     """
 
     pods: tuple[Pod, ...]
     now: float
     unschedulable_deadline: float
-    was_good: bool
+    was_fully_ready: bool
     #: Digest of the model that it serves, from its record.
     artifact: str | None = None
     deadline: Deadline | None = None
@@ -153,7 +153,7 @@ def pod_is_unschedulable(r: JudgedRevision) -> Iterator[TimedCause]:
 
 
 def readiness_probe_fails_after_it_passed(r: JudgedRevision) -> Iterator[TimedCause]:
-    for pod in r.pods if r.was_good else ():
+    for pod in r.pods if r.was_fully_ready else ():
         if pod.unschedulable_since is not None or pod.ready or pod.ready_changed is None:
             continue
         was_ready = pod.ready_changed > _started(pod) + 0.5
@@ -210,13 +210,13 @@ def judge(
     *,
     now: float,
     unschedulable_deadline: float,
-    was_good: bool,
+    was_fully_ready: bool,
     artifact: str | None = None,
     deadline: Deadline | None = None,
 ) -> CandidateHealth:
     """Returns the verdict on the pods of one revision (see `JudgedRevision`)."""
     counted = tuple(pod for pod in pods if not pod.terminating and not pod.disrupted)
-    r = JudgedRevision(counted, now, unschedulable_deadline, was_good, artifact, deadline)
+    r = JudgedRevision(counted, now, unschedulable_deadline, was_fully_ready, artifact, deadline)
     waits: list[float] = []
     for check in FAILURE_CAUSES:
         for timed in check(r):

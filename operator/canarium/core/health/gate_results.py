@@ -8,7 +8,7 @@ from canarium.core.context.gates import gates_of
 from canarium.core.context.rollout import RolloutFacts
 from canarium.core.health.cause import Cause
 from canarium.core.messages import decided_by
-from canarium.core.times import length
+from canarium.core.times import duration_text
 
 
 def rejection(rollout: RolloutFacts) -> Cause | None:
@@ -29,7 +29,7 @@ def rejection(rollout: RolloutFacts) -> Cause | None:
             return Cause(FailureReason.GATE_REJECTED, f"gate {gate.name} was rejected{who}")
         if one and one.result == GateState.TIMED_OUT:
             limit = gate.settings.timeout
-            within = f" within {length(limit)}" if limit is not None else " in time"
+            within = f" within {duration_text(limit)}" if limit is not None else " in time"
             what = "decision" if gate.is_approval else "result"
             return Cause(FailureReason.GATE_TIMED_OUT, f"gate {gate.name} got no {what}{within}")
     return None

@@ -29,7 +29,7 @@ from canarium.core.health.containers import (
     STARTING,
     fetch_failure,
     fetch_unavailable,
-    tail,
+    last_line,
     waiting_text,
 )
 from canarium.core.messages import sentences
@@ -150,7 +150,7 @@ def _container(c: Container, runs: bool, fetched: bool) -> tuple[ObstacleReason,
     code = c.exit_code if c.terminated else c.last_exit_code
     ended = c.terminated or c.last_terminated
     if ended and (code or not c.init) and not c.ready:
-        return reason, f"{what} exited with code {code} ({ended}){tail(c)}"
+        return reason, f"{what} exited with code {code} ({ended}){last_line(c)}"
     return None
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from canarium.api.reasons import FailureReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.health.cause import Cause
-from canarium.core.times import length
+from canarium.core.times import duration_text
 
 #: Number of outages in one bake that undo the promotion.
 REPEATED = 3
@@ -66,7 +66,7 @@ def cause(ctx: RolloutContext, outages: int) -> Cause | None:
         often, limit = f"{outages} outages", f"{REPEATED} outages"
         return Cause(FailureReason.REPEATED_OUTAGES, text, pod, None, often, limit, len(pods))
     if at <= ctx.now:
-        limit = length(ctx.settings.progress_deadline)
+        limit = duration_text(ctx.settings.progress_deadline)
         text = f"no ready pods for {limit}"
         return Cause(
             FailureReason.OUTAGE_DEADLINE_EXCEEDED, text, pod, None, observed, limit, len(pods)

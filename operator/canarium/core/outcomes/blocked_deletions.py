@@ -17,7 +17,7 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import BlockedDeletion
 from canarium.core.messages import object_name, sentences
-from canarium.core.times import spoken, stamp
+from canarium.core.times import stamp, time_text
 
 #: Seconds after which a blocked deletion is reported.
 PATIENCE = 10.0
@@ -28,15 +28,15 @@ _OBJECTS, _FINALIZERS = 3, 3
 _LISTED = 10
 
 
-def described(held: Iterable[BlockedDeletion], limit: int = _OBJECTS) -> str:
+def described(deletions: Iterable[BlockedDeletion], limit: int = _OBJECTS) -> str:
     """Returns sentences about up to `limit` objects and their finalizers; empty without any."""
-    deletions = sorted(held, key=lambda one: (one.kind, one.name))
+    ordered = sorted(deletions, key=lambda one: (one.kind, one.name))
     parts = [
-        f"{object_name(one.what)} has been terminating since {spoken(one.due)} and is blocked by "
-        f"{finalizers(one.finalizers)}"
-        for one in deletions[:limit]
+        f"{object_name(one.what)} has been terminating since {time_text(one.due)} and is blocked "
+        f"by {finalizers(one.finalizers)}"
+        for one in ordered[:limit]
     ]
-    more = len(deletions) - limit
+    more = len(ordered) - limit
     return sentences(*parts, _more(more))
 
 
@@ -96,9 +96,9 @@ def events(before: Status, after: Status) -> tuple[Event, ...]:
 
 def recheck(ctx: RolloutContext) -> float | None:
     """Returns the seconds until another object has to be reported."""
-    waits = [one.due + PATIENCE - ctx.now for one in ctx.observed.held]
+    waits = [one.due + PATIENCE - ctx.now for one in ctx.observed.blocked_deletions]
     return min((wait for wait in waits if wait > 0), default=None)
 
 
 def _overdue(ctx: RolloutContext) -> list[BlockedDeletion]:
-    return [one for one in ctx.observed.held if ctx.now >= one.due + PATIENCE]
+    return [one for one in ctx.observed.blocked_deletions if ctx.now >= one.due + PATIENCE]

@@ -29,13 +29,13 @@ def known_failure(ctx: RolloutContext) -> Failure:
     reported = ctx.status.failure
     if reported and reported.revision == ctx.target:
         return reported
-    recorded = noted_on(ctx.observed.record(ctx.target))
+    recorded = stored_failure(ctx.observed.record(ctx.target))
     if recorded:
         return recorded
     cause = (
         command_cause(ctx, "abort")
         or command_cause(ctx, "undo")
-        or judge_candidate(ctx, was_good=True)[0]
+        or judge_candidate(ctx, was_fully_ready=True)[0]
         or analysis_results.failure(ctx)
         or _failed_test(ctx)
     )
@@ -54,7 +54,7 @@ def _failed_test(ctx: RolloutContext) -> Cause | None:
     return smoke_result if isinstance(smoke_result, Cause) else None
 
 
-def noted_on(record: Record | None) -> Failure | None:
+def stored_failure(record: Record | None) -> Failure | None:
     """Returns the failure that a record stores; None without a valid one."""
     if record is None or not record.failure or len(record.failure) > _LONGEST:
         return None
@@ -64,7 +64,7 @@ def noted_on(record: Record | None) -> Failure | None:
         return None
 
 
-def noted(failure: Failure) -> str:
+def failure_to_json(failure: Failure) -> str:
     """Returns a failure in the form in which a record stores it (JSON)."""
     return json.dumps(
         failure.model_dump(by_alias=True, exclude_none=True), sort_keys=True, ensure_ascii=False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from canarium.api.reasons import ConditionReason, ConditionType, SpecReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.messages import sentences
-from canarium.core.times import length
+from canarium.core.times import duration_text
 
 Fact = tuple[str, bool, str, str]
 
@@ -43,7 +43,9 @@ def reported(ctx: RolloutContext) -> tuple[Fact, ...]:
             text, f"The alias {uri} now names {ctx.held_result}, which waits for {pause} to end"
         )
     elif ctx.follows and interval is not None:
-        text = sentences(text, f"The operator asks what {uri} names every {length(interval)}")
+        text = sentences(
+            text, f"The operator asks what {uri} names every {duration_text(interval)}"
+        )
     return ((ConditionType.SOURCE_RESOLVED, True, reason, text),)
 
 

@@ -18,7 +18,7 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Action, AnnotateRevision
 from canarium.core.facts.revision import QUARANTINED, Record
 from canarium.core.facts.write_back import TagRequest
-from canarium.core.outcomes.failures import noted_on
+from canarium.core.outcomes.failures import stored_failure
 from canarium.core.times import stamp
 
 #: Annotation of a record with the last state that was written and when, without the prefix.
@@ -121,7 +121,7 @@ def _written(ctx: RolloutContext, uri: str, endpoint: str) -> tuple[str, str] | 
 
 def _text(ctx: RolloutContext, record: Record, state: RegistryState) -> str:
     """Returns the reason of a state as a text."""
-    failure = noted_on(record)
+    failure = stored_failure(record)
     if state in (RegistryState.ROLLED_BACK, RegistryState.FAILED):
         text = f"{failure.reason}: {failure.message}" if failure else "the cause is not recorded"
         return f"{text} (revision {record.revision})"

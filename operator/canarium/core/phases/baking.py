@@ -20,7 +20,7 @@ from canarium.core.phases.deployments import delete_revisions, store_revision
 from canarium.core.phases.gate_waits import at_gates
 from canarium.core.phases.undo import undo
 from canarium.core.phases.waiting import resume_advice
-from canarium.core.times import length, spoken, stamp
+from canarium.core.times import duration_text, stamp, time_text
 
 
 def baking(ctx: RolloutContext) -> PhaseResult:
@@ -33,7 +33,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
         bake_start_time=stamp(ctx.bake_start),
         outages=outages,
     )
-    failed, recheck = judge_candidate(ctx, was_good=True)
+    failed, recheck = judge_candidate(ctx, was_fully_ready=True)
     judging = ctx.settings.analysis
     if not failed and judging and judging.during_bake:
         failed = analysis_results.failure(ctx)
@@ -47,7 +47,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
     # A Service that was deleted or edited is restored now: no version serves until then (R23).
     base = base.also(*ctx.router.route_all_to_stable(ctx))
     missing, does = serving_state(ctx)
-    base = base.because(missing.reason if missing else "")
+    base = base.with_reason(missing.reason if missing else "")
     base = base.explaining(ctx.stable, missing.place if missing else None)
     has = f"{describe(ctx, ctx.stable)} {does}"
     warm = f"{describe(ctx, ctx.previous)} stays warm"
@@ -55,7 +55,9 @@ def baking(ctx: RolloutContext) -> PhaseResult:
         text = f"{warm} while the bake is paused by {ctx.pause_text}"
         return base.wait(HoldReason.PAUSED, has, text, resume_advice(ctx))
     if ctx.stable_replicas == 0:
-        left = length(max(0.0, ctx.bake_start + ctx.settings.bake_time - _asleep_since(ctx)))
+        left = duration_text(
+            max(0.0, ctx.bake_start + ctx.settings.bake_time - _at_zero_since(ctx))
+        )
         text = f"The bake is on hold until the model is scaled up, with {left} left"
         return base.wait(HoldReason.SCALED_TO_ZERO, has, text)
     if judging and judging.during_bake and (why := analysis_results.bake_hold(ctx)) is not None:
@@ -70,10 +72,10 @@ def baking(ctx: RolloutContext) -> PhaseResult:
         return base.recheck_in(end - ctx.now).wait(
             HoldReason.BAKE,
             has,
-            f"{warm} until {spoken(end)}",
+            f"{warm} until {time_text(end)}",
             _unjudged(ctx),
             until=end,
-            threshold=length(ctx.settings.bake_time),
+            threshold=duration_text(ctx.settings.bake_time),
         )
     held = holding_bake(ctx)
     if held:
@@ -82,7 +84,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
     if ctx.router.stable_has_all(ctx):
         moves += delete_revisions(ctx, (ctx.previous or "",))
     over = base.with_revisions(ctx.stable).in_phase(Phase.READY).recheck_only_in(None)
-    return over.also(*moves).say(has)
+    return over.also(*moves).with_message(has)
 
 
 def _unjudged(ctx: RolloutContext) -> str:
@@ -97,7 +99,7 @@ def _unjudged(ctx: RolloutContext) -> str:
     return f"The bake is not judged by all checks, and ends without them: {missing[1]}"
 
 
-def _asleep_since(ctx: RolloutContext) -> float:
+def _at_zero_since(ctx: RolloutContext) -> float:
     return min(ctx.now, ctx.waiting_since(HoldReason.SCALED_TO_ZERO))
 
 
@@ -112,7 +114,7 @@ def _interrupted(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     why = f": {missing.message}{location(missing.pod, missing.container)}" if missing else ""
     has = f"has no ready pods{why}" if down else "has ready pods again"
     then = (
-        f"The promotion is undone unless it is ready by {spoken(until)}"
+        f"The promotion is undone unless it is ready by {time_text(until)}"
         if until
         else "The bake ends only after this version serves all traffic again"
     )
@@ -125,4 +127,4 @@ def _interrupted(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
         observed=f"{ctx.observed.ready(ctx.stable)} ready",
         threshold=f"{ctx.stable_replicas} ready",
     )
-    return waiting.because(missing.reason if missing else HoldReason.STABLE_UNAVAILABLE)
+    return waiting.with_reason(missing.reason if missing else HoldReason.STABLE_UNAVAILABLE)

@@ -11,7 +11,7 @@ from canarium.core.context.position import current_step
 from canarium.core.context.progress import next_step, progress_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.messages import command_advice
-from canarium.core.phases.waiting import held_weight, outlook, traffic_of
+from canarium.core.phases.waiting import held_weight, next_move_text, traffic_text
 
 
 def missing_for_move(ctx: RolloutContext) -> Missing | None:
@@ -29,15 +29,15 @@ def waiting_for_checks(ctx: RolloutContext, base: PhaseResult, missing: Missing)
     """Keeps the candidate's weight until nothing is `missing`."""
     base = base.also(*held_weight(ctx, base, relief=False))
     base = base.at(progress_at(ctx, ctx.progress.weight))
-    has = f"{describe(ctx, ctx.target)} {traffic_of(ctx)}"
-    return without_checks(ctx, base, has, missing, f"it {outlook(next_step(ctx))}")
+    has = f"{describe(ctx, ctx.target)} {traffic_text(ctx)}"
+    return without_checks(ctx, base, has, missing, f"it {next_move_text(next_step(ctx))}")
 
 
 def without_checks(
     ctx: RolloutContext, base: PhaseResult, has: str, missing: Missing, then: str
 ) -> PhaseResult:
     """Waits because checks are `missing`; `has` describes the version, `then` what follows."""
-    return base.about(ctx.template_checks.rejection).wait(
+    return base.with_rejection(ctx.template_checks.rejection).wait(
         HoldReason.ANALYSIS_NOT_READY,
         f"{has} and is not judged by all checks",
         missing[1],

@@ -16,7 +16,11 @@ from canarium.core.facts.pods import Pod
 from canarium.core.health.availability import serving_now
 from canarium.core.phases.deployments import delete_revisions, startable_replicas
 from canarium.core.phases.leftover_pods import OVERDUE_AFTER, find_leftover, leftover_of_others
-from canarium.core.phases.scaled_to_zero import asleep, is_waking, waking
+from canarium.core.phases.scaled_to_zero import (
+    hold_at_zero,
+    is_scaling_up_from_zero,
+    wait_for_scale_up,
+)
 from canarium.core.phases.takeover import successor, take_over, takes_over_at, wait_for_stable
 from canarium.core.phases.waiting import resume_advice, waiting_for_pods
 
@@ -50,9 +54,9 @@ def create_candidate(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
             "is waiting for older revisions to be deleted",
         )
     if ctx.stable_replicas == 0:
-        return asleep(ctx, base)
-    if is_waking(ctx):
-        return waking(ctx, base)
+        return hold_at_zero(ctx, base)
+    if is_scaling_up_from_zero(ctx):
+        return wait_for_scale_up(ctx, base)
     if ctx.pause and not ctx.stable_grace_is_over:
         text = f"is not created while the rollout is paused by {ctx.pause_text}"
         return base.wait(

@@ -15,8 +15,8 @@ from canarium.core.facts.observed import Rejection
 from canarium.core.outcomes.gate_jobs import attempt_of, rejected_write, trouble
 from canarium.core.outcomes.gate_progress import answer_to, progress_text
 from canarium.core.outcomes.gates import approval_advice
-from canarium.core.phases.waiting import held_weight, outlook, traffic_of
-from canarium.core.times import spoken
+from canarium.core.phases.waiting import held_weight, next_move_text, traffic_text
+from canarium.core.times import time_text
 
 
 def holding_move(ctx: RolloutContext) -> tuple[Gate, ...]:
@@ -36,8 +36,8 @@ def waiting_for_gates(
     """Keeps the candidate's weight until `gates` have passed."""
     base = base.also(*held_weight(ctx, base, relief=False))
     base = base.at(progress_at(ctx, ctx.progress.weight))
-    has = f"{describe(ctx, ctx.target)} {traffic_of(ctx)}"
-    return at_gates(ctx, base, gates, has, f"it {outlook(next_step(ctx))}")
+    has = f"{describe(ctx, ctx.target)} {traffic_text(ctx)}"
+    return at_gates(ctx, base, gates, has, f"it {next_move_text(next_step(ctx))}")
 
 
 def at_gates(
@@ -53,7 +53,7 @@ def at_gates(
     `has` describes the version, `meanwhile` what else applies, and `then` what follows.
     """
     gate, *others = gates
-    base = base.opening(one.name for one in gates).about(_rejected_write(ctx, gate))
+    base = base.opening(one.name for one in gates).with_rejection(_rejected_write(ctx, gate))
     deadlines = [(at, one) for one in gates if (at := times_out_at(ctx, one)) is not None]
     base = base.recheck_in(min((at - ctx.now for at, _ in deadlines if at > ctx.now), default=None))
     late = [one for at, one in deadlines if at <= ctx.now]
@@ -101,7 +101,7 @@ def _deadline(gate: Gate, until: float | None, *, is_late: bool) -> str:
         return ""
     what = "decision" if gate.is_approval else "result"
     if is_late:
-        return f"No {what} arrived by {spoken(until)}"
+        return f"No {what} arrived by {time_text(until)}"
     if gate.settings.on_error == ROLL_BACK:
-        return f"It fails if no {what} arrives by {spoken(until)}"
+        return f"It fails if no {what} arrives by {time_text(until)}"
     return ""

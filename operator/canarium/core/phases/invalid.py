@@ -57,7 +57,7 @@ def invalid(ctx: RolloutContext) -> PhaseResult:
         bake_start_time=stamp(ctx.bake_start) if ctx.previous else None,
         reason=reason,
         rejection=ctx.observed.blocking_rejection,
-    ).say(text, _still_serving(ctx))
+    ).with_message(text, _still_serving(ctx))
 
 
 def _still_serving(ctx: RolloutContext) -> str:

@@ -18,7 +18,7 @@ from canarium.core.decision.plan import Action, RestoreLabels
 from canarium.core.facts.observed import COLORS
 from canarium.core.facts.pods import Pod
 from canarium.core.outcomes.blocked_deletions import finalizers
-from canarium.core.times import parse, spoken
+from canarium.core.times import parse, time_text
 
 #: Seconds within which the pods of a deleted Deployment are deleted.
 OVERDUE_AFTER = 10.0
@@ -40,7 +40,10 @@ def find_leftover(ctx: RolloutContext, pods: Iterable[Pod]) -> Leftover:
     hold, waits = ctx.status.waiting_for, list[float]()
     for pod in sorted(pods, key=lambda pod: pod.name):
         if pod.terminating and pod.terminates_by is not None:
-            due, text = pod.terminates_by, f"should have terminated by {spoken(pod.terminates_by)}"
+            due, text = (
+                pod.terminates_by,
+                f"should have terminated by {time_text(pod.terminates_by)}",
+            )
             blocking = ctx.observed.blocking_finalizers("Pod", pod.name)
             text += f" and is blocked by {finalizers(blocking)}" if blocking else ""
         elif not pod.controlled:

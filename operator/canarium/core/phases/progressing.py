@@ -25,7 +25,7 @@ from canarium.core.context.live_traffic import is_answered
 from canarium.core.context.naming import describe
 from canarium.core.context.position import granted, refreshed, released
 from canarium.core.context.progress import current_progress, next_step
-from canarium.core.context.standby import covers_for_stable
+from canarium.core.context.standby import serves_for_stable
 from canarium.core.decision.phase_result import PhaseResult, Wait
 from canarium.core.decision.plan import AnnotateRevision, Event, Scale
 from canarium.core.facts.grant import PROMOTION, token_of
@@ -41,7 +41,11 @@ from canarium.core.phases.creating import create_candidate, makes_room, scale_do
 from canarium.core.phases.deployments import startable_replicas, store_revision
 from canarium.core.phases.gate_waits import holding_move, waiting_for_gates
 from canarium.core.phases.rollback import roll_back
-from canarium.core.phases.scaled_to_zero import asleep, is_waking, waking
+from canarium.core.phases.scaled_to_zero import (
+    hold_at_zero,
+    is_scaling_up_from_zero,
+    wait_for_scale_up,
+)
 from canarium.core.phases.steps import StepOver, hold_step
 from canarium.core.phases.waiting import (
     blocked,
@@ -51,7 +55,7 @@ from canarium.core.phases.waiting import (
     waiting_for_smoke_tests,
 )
 from canarium.core.routing import capacity
-from canarium.core.times import length, spoken, stamp
+from canarium.core.times import duration_text, stamp, time_text
 
 
 def progressing(ctx: RolloutContext) -> PhaseResult:
@@ -97,14 +101,14 @@ def _decide(ctx: RolloutContext) -> PhaseResult | StepOver:
         or (ctx.previous and ctx.previous != ctx.target)
     ):
         return create_candidate(ctx, base)
-    failed, recheck = judge_candidate(ctx, was_good=ctx.progress.weight > 0)
+    failed, recheck = judge_candidate(ctx, was_fully_ready=ctx.progress.weight > 0)
     failed = failed or analysis_results.failure(ctx) or rejection(ctx)
     if failed:
         return roll_back(ctx, base, failed)
     if ctx.stable_replicas == 0:
-        return asleep(ctx, base)
-    if is_waking(ctx):
-        return waking(ctx, base)
+        return hold_at_zero(ctx, base)
+    if is_scaling_up_from_zero(ctx):
+        return wait_for_scale_up(ctx, base)
     if makes_room(ctx):
         held = ctx.pause and not ctx.stable_grace_is_over and ctx.observed.replicas(ctx.stable)
         return paused(ctx, base) if held else scale_down_stable(ctx, base)
@@ -178,7 +182,7 @@ def _rises(ctx: RolloutContext, step: Step | None, deployment: Deployment, need:
     (R16)."""
     if step is None:
         return True
-    has_pods = deployment.replicas >= need and not covers_for_stable(ctx, ctx.target)
+    has_pods = deployment.replicas >= need and not serves_for_stable(ctx, ctx.target)
     rises = step.weight > ctx.progress.weight or step.weight == 0
     return rises and not (ctx.candidate_has_traffic and has_pods)
 
@@ -198,8 +202,10 @@ def _promote(
     bakes = ctx.settings.bake_time > 0 and ctx.strategy != "Recreate"
     previous = ctx.stable if bakes else None
     until = ctx.now + ctx.settings.bake_time
-    wait = Wait(HoldReason.BAKE, until=stamp(until), threshold=length(ctx.settings.bake_time))
-    warm = f"{describe(ctx, ctx.stable)} stays warm until {spoken(until)}" if bakes else ""
+    wait = Wait(
+        HoldReason.BAKE, until=stamp(until), threshold=duration_text(ctx.settings.bake_time)
+    )
+    warm = f"{describe(ctx, ctx.stable)} stays warm until {time_text(until)}" if bakes else ""
     # If the promotion ends an outage, no version serves until the endpoints follow (R29).
     does = "is serving" if is_answered(ctx) else "is promoted"
     record = ctx.observed.record(ctx.target)
@@ -213,13 +219,13 @@ def _promote(
         ctx, ctx.target, OutcomeKind.PROMOTED, OutcomeReason.STEPS_COMPLETED, command=command
     )
     return (
-        base.say(f"{describe(ctx, ctx.target)} {does}", warm)
+        base.with_message(f"{describe(ctx, ctx.target)} {does}", warm)
         .in_phase(Phase.BAKING if bakes else Phase.READY)
         .at(None)
         .with_revisions(
             ctx.target, previous=previous, bake_start_time=stamp(ctx.now) if bakes else None
         )
-        .holding(wait if bakes else None)
+        .with_wait(wait if bakes else None)
         .with_outcome(outcome)
         .with_events(
             Event("Normal", EventReason.PROMOTED, f"{describe(ctx, ctx.target)} was promoted")

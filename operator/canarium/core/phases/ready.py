@@ -37,18 +37,18 @@ def ready(ctx: RolloutContext) -> PhaseResult:
             observed=f"{ready_pods} ready",
             threshold=f"{ctx.stable_replicas} ready",
         )
-        base = base.holding(wait)
+        base = base.with_wait(wait)
     missing, does = serving_state(ctx)
     place = missing.place if missing else None
     failure = known_failure(ctx) if ctx.quarantined else None
     if failure:
         return _failed_stable(ctx, base.explaining(ctx.stable, place), failure, does)
-    base = base.because(missing.reason if missing else "")
+    base = base.with_reason(missing.reason if missing else "")
     # An outage is described for every phase alike (`core.health.availability`).
     if is_down(ctx, ctx.stable):
         return base
     base, has = base.explaining(ctx.stable, place), f"{describe(ctx, ctx.stable)} {does}"
-    return releasing(ctx, base, has, ctx.takeover) if ctx.takeover else base.say(has)
+    return releasing(ctx, base, has, ctx.takeover) if ctx.takeover else base.with_message(has)
 
 
 def _failed_stable(

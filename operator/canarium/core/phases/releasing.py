@@ -18,7 +18,7 @@ from canarium.core.outcomes.records import failure_record, history_entry
 from canarium.core.outcomes.rejections import quoted
 from canarium.core.phases.gate_waits import at_gates
 from canarium.core.phases.waiting import resume_advice
-from canarium.core.times import length, parse, spoken
+from canarium.core.times import duration_text, parse, time_text
 
 _WHY = "It became stable only because no other version was serving"
 
@@ -31,7 +31,7 @@ def releasing(ctx: RolloutContext, base: PhaseResult, has: str, recorded: Takeov
     base = base.in_phase(Phase.PROGRESSING)
     write = ctx.observed.rejected(f"ControllerRevision {ctx.name}-{ctx.target}")
     if write:
-        return base.about(write).wait(
+        return base.with_rejection(write).wait(
             HoldReason.WRITE_REJECTED,
             has,
             _WHY,
@@ -65,9 +65,9 @@ def _waiting(
             HoldReason.STEP_PAUSE,
             has,
             _WHY,
-            f"The pauses of its steps end at {spoken(until)}. Then it {then}",
+            f"The pauses of its steps end at {time_text(until)}. Then it {then}",
             until=until,
-            threshold=length(until - parse(takeover.time)),
+            threshold=duration_text(until - parse(takeover.time)),
         )
     return at_gates(ctx, base, gates, has, "it counts as promoted", _WHY) if gates else None
 
@@ -83,7 +83,7 @@ def _released(ctx: RolloutContext, base: PhaseResult, has: str, takeover: Takeov
     text = f"{describe(ctx, ctx.target)} was promoted"
     return (
         base.also(AnnotateRevision(ctx.target, ((ANNOTATION, ""),)))
-        .say(has)
+        .with_message(has)
         .in_phase(Phase.READY)
         .with_outcome(outcome)
         .with_events(Event("Normal", EventReason.PROMOTED, text))

@@ -43,7 +43,7 @@ def with_reports(
         message = blocked_deletions.named(ctx, message)
     if phase in (Phase.READY, Phase.BAKING):
         message = autoscaling.named(ctx, message)
-    return phase, result.say(message)
+    return phase, result.with_message(message)
 
 
 def _report_changed_bytes(ctx: RolloutContext, result: PhaseResult) -> PhaseResult:
@@ -57,7 +57,7 @@ def _report_changed_bytes(ctx: RolloutContext, result: PhaseResult) -> PhaseResu
         return result
     text = event_text(ctx.stable or "", cause)
     ready = next((c for c in ctx.status.conditions if c.type == ConditionType.READY), None)
-    result = result.add(text).because(cause.reason)
+    result = result.add(text).with_reason(cause.reason)
     if ready is not None and ready.reason == cause.reason:
         return result
     return result.with_events(Event("Warning", cause.reason, text))

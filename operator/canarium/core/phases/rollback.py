@@ -20,7 +20,9 @@ from canarium.core.outcomes.rejections import blocked, quoted, until_rejected
 
 def roll_back(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
     """Rolls back a failed candidate: one write moves the traffic and quarantines it (R8, R9)."""
-    failed = base.fail(failure_record(ctx, cause)).in_phase(Phase.ROLLING_BACK).still_carrying()
+    failed = (
+        base.fail(failure_record(ctx, cause)).in_phase(Phase.ROLLING_BACK).still_receiving_traffic()
+    )
     if not ctx.router.can_fall_back(ctx):
         return rollback_blocked(ctx, failed, explain(cause))
     moves = until_rejected(ctx, (*base.actions, *ctx.router.roll_back(ctx)))
@@ -37,7 +39,7 @@ def removing_traffic(ctx: RolloutContext, base: PhaseResult, why: str) -> PhaseR
             f"It {traffic_kept(ctx, ctx.target)} because the API server rejects the rollback to "
             f"{describe(ctx, ctx.stable)}: {quoted(rejected)}",
             "The rollback is retried",
-        ).about(rejected)
+        ).with_rejection(rejected)
     return base.wait(
         HoldReason.TERMINATING_FAILED_REVISION,
         f"Rolling back {describe(ctx, ctx.target)}: {why}",

@@ -36,32 +36,32 @@ def rolling_back(ctx: RolloutContext) -> PhaseResult:
     """
     moves: list[Action] = []
     moves += ctx.router.route_all_to_stable(ctx)
-    withdrawn = ctx.router.stable_has_all(ctx)
+    is_on_stable = ctx.router.stable_has_all(ctx)
     others = [r for r in (ctx.target, *ctx.obsolete_revisions) if ctx.observed.deployment(r)]
     # Recreate scaled stable down for it, so stable waits for the failed version's own pods (R22).
     in_the_way = ctx.strategy == "Recreate" and not ctx.observed.replicas(ctx.stable)
-    if withdrawn or in_the_way:
+    if is_on_stable or in_the_way:
         moves += delete_revisions(ctx, others)
     failure = known_failure(ctx)
-    carrying = carries_traffic(ctx, ctx.target)
+    receives_traffic = carries_traffic(ctx, ctx.target)
     base = PhaseResult(
         actions=until_rejected(ctx, moves),
         stable=ctx.stable,
-        candidate=ctx.target if carrying else None,
-        progress=ctx.status.progress if carrying else None,
-        carrying=carrying,
+        candidate=ctx.target if receives_traffic else None,
+        progress=ctx.status.progress if receives_traffic else None,
+        receives_traffic=receives_traffic,
     ).fail(failure)
     why = explain(failure)
     if not in_the_way and not ctx.router.can_fall_back(ctx):
         return rollback_blocked(ctx, base, why)
-    if carrying and not in_the_way:
+    if receives_traffic and not in_the_way:
         return removing_traffic(ctx, base, why)
-    busy = bool(others) or not withdrawn
+    busy = bool(others) or not is_on_stable
     left = [p for p in ctx.observed.pods_of(ctx.target) if not ctx.is_stuck(p)]
     recreating = ctx.strategy == "Recreate" and (busy or bool(left))
     late = find_leftover(ctx, left) if recreating else Leftover()
     text = f"{describe(ctx, ctx.target)} was rolled back at {failure.time}: {why}"
-    if carrying:
+    if receives_traffic:
         text = f"Rolling back {describe(ctx, ctx.target)}: {why}"
     restart = (
         f"{describe(ctx, ctx.stable)} starts once these pods have terminated{late.text}"
@@ -74,10 +74,12 @@ def rolling_back(ctx: RolloutContext) -> PhaseResult:
     return (
         base.at(ctx.status.progress if recreating else None)
         .recheck_in(late.recheck)
-        .say(text, serving_now(ctx), restart, retry_advice(ctx.target, follows=ctx.follows))
-        .holding(wait if busy or recreating else None)
-        .with_outcome(None if carrying else _history(ctx, failure))
-        .with_events(*(() if carrying else _events(ctx, failure)))
+        .with_message(
+            text, serving_now(ctx), restart, retry_advice(ctx.target, follows=ctx.follows)
+        )
+        .with_wait(wait if busy or recreating else None)
+        .with_outcome(None if receives_traffic else _history(ctx, failure))
+        .with_events(*(() if receives_traffic else _events(ctx, failure)))
     )
 
 

@@ -17,18 +17,18 @@ from canarium.core.decision.plan import Action, Scale
 from canarium.core.facts.grant import intended_weight
 from canarium.core.health.availability import serving_now
 from canarium.core.health.failure_causes import judge
-from canarium.core.times import spoken
+from canarium.core.times import time_text
 
 _SLEEPING = (HoldReason.SCALED_TO_ZERO, HoldReason.SCALING_UP_STABLE)
 
 
-def asleep(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
+def hold_at_zero(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     """Holds the rollout while the model is scaled to zero, and scales the candidate down."""
     moves: list[Action] = []
     moves += ctx.router.route_all_to_stable(ctx, candidate=ctx.target)
-    withdrawn = ctx.router.stable_has_all(ctx)
+    is_on_stable = ctx.router.stable_has_all(ctx)
     # Without ready pods, stable cannot receive the traffic, which ends with the candidate's pods.
-    if ctx.observed.replicas(ctx.target) and (withdrawn or not ctx.observed.ready(ctx.stable)):
+    if ctx.observed.replicas(ctx.target) and (is_on_stable or not ctx.observed.ready(ctx.stable)):
         moves.append(Scale(ctx.target, 0))
     weight = intended_weight(ctx.progress)
     start = f"at weight {weight}" if weight else "from its start"
@@ -45,21 +45,21 @@ def asleep(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     )
 
 
-def is_waking(ctx: RolloutContext) -> bool:
+def is_scaling_up_from_zero(ctx: RolloutContext) -> bool:
     """Returns whether stable is still starting its pods after scale to zero.
 
     This does not count as an outage until a pod fails or it takes longer than a candidate may.
     """
-    if ctx.strategy == "Recreate" or not _was_asleep(ctx):
+    if ctx.strategy == "Recreate" or not _was_at_zero(ctx):
         return False
     if ctx.observed.ready(ctx.stable) >= ctx.stable_replicas or _until(ctx) <= ctx.now:
         return False
     pods, limit = ctx.observed.pods_of(ctx.stable), ctx.settings.unschedulable_deadline
-    fails = judge(pods, now=ctx.now, unschedulable_deadline=limit, was_good=False).cause
+    fails = judge(pods, now=ctx.now, unschedulable_deadline=limit, was_fully_ready=False).cause
     return fails is None
 
 
-def _was_asleep(ctx: RolloutContext) -> bool:
+def _was_at_zero(ctx: RolloutContext) -> bool:
     """Returns whether the model was scaled to zero until now, by the status or, where that is lost,
     by a version whose Deployment has no replicas (R18)."""
     held = ctx.status.waiting_for
@@ -69,7 +69,7 @@ def _was_asleep(ctx: RolloutContext) -> bool:
     return ctx.status_is_stale and any(d is not None and d.replicas == 0 for d in deployments)
 
 
-def waking(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
+def wait_for_scale_up(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     """Waits until stable has its pods, so that the candidate's share matches its weight."""
     ready = ctx.observed.ready(ctx.stable)
     return (
@@ -80,7 +80,7 @@ def waking(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
             f"{describe(ctx, ctx.stable)} is scaling up from zero: {ready} of "
             f"{ctx.stable_replicas} pods are ready",
             f"The rollout of {describe(ctx, ctx.target)} continues once all are, at "
-            f"{spoken(_until(ctx))} at the latest",
+            f"{time_text(_until(ctx))} at the latest",
             until=_until(ctx),
             observed=f"{ready} ready",
             threshold=f"{ctx.stable_replicas} ready",

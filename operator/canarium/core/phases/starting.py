@@ -26,7 +26,7 @@ from canarium.core.phases.first_version import without_stable
 from canarium.core.phases.gate_waits import at_gates
 from canarium.core.phases.leftover_pods import OVERDUE_AFTER, leftover_of_others
 from canarium.core.phases.waiting import waiting_for_endpoints
-from canarium.core.times import spoken, stamp
+from canarium.core.times import stamp, time_text
 
 
 def starting(ctx: RolloutContext) -> PhaseResult:
@@ -38,7 +38,7 @@ def starting(ctx: RolloutContext) -> PhaseResult:
     count = ctx.settings.base
     if deployment is None:
         return _create(ctx, base, count)
-    cause, recheck = judge_candidate(ctx, was_good=False)
+    cause, recheck = judge_candidate(ctx, was_fully_ready=False)
     cause = cause or rejection(ctx)
     if cause:
         return fail_first_version(ctx, base, cause)
@@ -60,7 +60,9 @@ def starting(ctx: RolloutContext) -> PhaseResult:
         base = base.also(SelectColor(deployment.color, promotion))
         rejected = blocked(ctx)
         if rejected:
-            return _withheld(ctx, base.about(rejected), HoldReason.WRITE_REJECTED, quoted(rejected))
+            return _withheld(
+                ctx, base.with_rejection(rejected), HoldReason.WRITE_REJECTED, quoted(rejected)
+            )
     elif deployment.replicas < startable and not ctx.observed.autoscaler(ctx.target):
         base = base.also(Scale(ctx.target, startable))
     return _waiting_for_pods(ctx, base, count)
@@ -83,7 +85,7 @@ def unserved_first(ctx: RolloutContext, actions: tuple[Action, ...]) -> PhaseRes
     hold = ctx.status.waiting_for
     waiting = _waiting_for_pods(ctx, base, max(1, ctx.settings.base))
     # The progress is the status' own; a lost status lacks it.
-    return waiting.at(ctx.status.progress).holding(Wait.of(hold) if hold else None)
+    return waiting.at(ctx.status.progress).with_wait(Wait.of(hold) if hold else None)
 
 
 def _scaled_to_zero(
@@ -98,7 +100,7 @@ def _scaled_to_zero(
         "zero",
         "It starts once the model is scaled up",
     )
-    return result.because(ConditionReason.SCALED_TO_ZERO)
+    return result.with_reason(ConditionReason.SCALED_TO_ZERO)
 
 
 def _create(ctx: RolloutContext, base: PhaseResult, count: int) -> PhaseResult:
@@ -132,7 +134,7 @@ def _waiting_for_pods(ctx: RolloutContext, base: PhaseResult, count: int) -> Pha
     rejected = scale_up_rejected(ctx, count)
     if rejected:
         why = f"the API server rejects scaling to {count} replicas: {quoted(rejected)}"
-        return _withheld(ctx, base.about(rejected), HoldReason.WRITE_REJECTED, why)
+        return _withheld(ctx, base.with_rejection(rejected), HoldReason.WRITE_REJECTED, why)
     missing = withheld(ctx, ctx.target)
     if missing:
         why = f"{missing.message}{location(missing.pod, missing.container)}"
@@ -146,7 +148,7 @@ def _waiting_for_pods(ctx: RolloutContext, base: PhaseResult, count: int) -> Pha
         HoldReason.WAITING_FOR_PODS,
         f"the first version, {describe(ctx, ctx.target)}, receives no traffic yet",
         f"It receives all traffic once {count} {what} ready, and fails if that has not happened by "
-        f"{spoken(until)}",
+        f"{time_text(until)}",
         until=until,
         observed=f"{ctx.observed.ready(ctx.target)} ready",
         threshold=f"{count} ready",

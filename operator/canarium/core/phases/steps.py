@@ -28,12 +28,12 @@ from canarium.core.messages import command_advice, sentences
 from canarium.core.phases.check_waits import without_checks
 from canarium.core.phases.rollback import roll_back
 from canarium.core.phases.waiting import (
-    outlook,
+    next_move_text,
     resume_advice,
     waiting_for_gateway,
     waiting_for_pods,
 )
-from canarium.core.times import length, parse, spoken, stamp
+from canarium.core.times import duration_text, parse, stamp, time_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
     if progress.step_start_time is None:
         progress = progress.model_copy(update={"step_start_time": stamp(ctx.now)})
     base = base.at(progress)
-    has, onward = _has(ctx, step), _onward(ctx)
+    has, onward = _has(ctx, step), _text_after_step(ctx)
     if ctx.pause:
         text = f"{has}, and the rollout is paused by {ctx.pause_text}"
         return base.wait(
@@ -81,9 +81,9 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
     if until > ctx.now:
         return base.recheck_in(until - ctx.now).wait(
             HoldReason.STEP_PAUSE,
-            f"{has} until {spoken(until)}, then {onward}",
+            f"{has} until {time_text(until)}, then {onward}",
             until=until,
-            threshold=length(step.pause),
+            threshold=duration_text(step.pause),
         )
     if progress.analysis or analysis_results.requires_verdict(ctx, step.weight):
         return _await_evidence(ctx, base, progress, step, until)
@@ -92,14 +92,14 @@ def hold_step(ctx: RolloutContext, base: PhaseResult, step: Step) -> PhaseResult
 
 def _has(ctx: RolloutContext, step: Step) -> str:
     # While it serves in place of stable it has more than its weight (`core.routing.failover`).
-    stands = "is at" if ctx.standby == ctx.target else "has"
-    has = f"{describe(ctx, ctx.target)} {stands} weight {step.weight}"
+    verb = "is at" if ctx.standby == ctx.target else "has"
+    has = f"{describe(ctx, ctx.target)} {verb} weight {step.weight}"
     if all(x.weight != step.weight for x in ctx.steps):
         has += " (no longer in spec.rollout.steps)"
     return has
 
 
-def _onward(ctx: RolloutContext) -> str:
+def _text_after_step(ctx: RolloutContext) -> str:
     """Returns what the candidate does after the present step."""
     over = ctx.advanced(released(ctx, ctx.progress, PROMOTION))
     current = None if ctx.progress.full else current_step(over)
@@ -107,14 +107,14 @@ def _onward(ctx: RolloutContext) -> str:
     gates_ahead = () if current else holding(ctx, step)
     if gates_ahead:
         return f"waits for gate {gates_ahead[0].name} before {gates_ahead[0].point}"
-    return outlook(step)
+    return next_move_text(step)
 
 
 def _await_evidence(
     ctx: RolloutContext, base: PhaseResult, progress: Progress, step: Step, until: float
 ) -> PhaseResult | StepOver:
     """Ends the step by its evidence or, without any, by the policy of the spec (R17)."""
-    judging, onward = ctx.settings.analysis, _onward(ctx)
+    judging, onward = ctx.settings.analysis, _text_after_step(ctx)
     if judging is None or not analysis_results.requires_verdict(ctx, step.weight):
         return base.wait(
             HoldReason.ANALYSIS_REMOVED,
@@ -130,14 +130,14 @@ def _await_evidence(
     if evidence and analysis_results.passes(ctx, evidence) and missing is None:
         return StepOver(progress, PASSED)
     open_check = evidence.open if evidence else None
-    spent = bool(
+    exhausted = bool(
         evidence
         and evidence.exhausted
         and evidence.at >= until
         and analysis_results.is_current(ctx, evidence)
     )
-    lenient = judging.on_insufficient == PROMOTE and progress.analysis in (None, PROMOTE)
-    if spent and open_check and lenient and missing is None:
+    may_promote = judging.on_insufficient == PROMOTE and progress.analysis in (None, PROMOTE)
+    if exhausted and open_check and may_promote and missing is None:
         text = sentences(
             f"revision {ctx.target} passes check {open_check.check} without enough data: "
             f"{open_check.message}",
@@ -147,13 +147,13 @@ def _await_evidence(
         return StepOver(progress, INSUFFICIENT, (event,))
     if evidence and evidence.holding:
         return _on_hold(ctx, base, step, evidence.holding)
-    if spent and open_check and _rolls_back(judging, open_check):
+    if exhausted and open_check and _rolls_back(judging, open_check):
         return roll_back(
             ctx, base, analysis_results.cause_of(FailureReason.INSUFFICIENT_DATA, open_check)
         )
     if missing:
         return without_checks(ctx, base, _has(ctx, step), missing, f"it {onward}")
-    return _wait_for_check(ctx, base, step, open_check, spent=spent)
+    return _wait_for_check(ctx, base, step, open_check, exhausted=exhausted)
 
 
 def _rolls_back(judging: EffectiveAnalysis, open_check: Finding) -> bool:
@@ -166,17 +166,17 @@ def _rolls_back(judging: EffectiveAnalysis, open_check: Finding) -> bool:
 
 
 def _wait_for_check(
-    ctx: RolloutContext, base: PhaseResult, step: Step, check: Finding | None, *, spent: bool
+    ctx: RolloutContext, base: PhaseResult, step: Step, check: Finding | None, *, exhausted: bool
 ) -> PhaseResult:
     unreached = check is not None and check.reason == CheckReason.PODS_UNREACHABLE
     what = f"check {check.check}" if check else "the first analysis result"
     passes = f" to pass ({check.reason})" if check else ""
-    reason = HoldReason.INSUFFICIENT_DATA if spent else HoldReason.ANALYSIS
+    reason = HoldReason.INSUFFICIENT_DATA if exhausted else HoldReason.ANALYSIS
     reason = HoldReason.PODS_UNREACHABLE if unreached else reason
     result = base.wait(
         reason,
         f"{describe(ctx, ctx.target)} has weight {step.weight} and waits for {what}{passes}",
-        f"After that, it {_onward(ctx)}",
+        f"After that, it {_text_after_step(ctx)}",
         threshold="every check passes",
     )
     old = ctx.status.waiting_for
@@ -196,7 +196,7 @@ def _on_hold(ctx: RolloutContext, base: PhaseResult, step: Step, check: Finding)
         HoldReason.ANALYSIS_FAILED,
         f"{describe(ctx, ctx.target)} keeps weight {step.weight}: check {check.check} failed: "
         f"{check.message}",
-        f"It {_onward(ctx)} when the check passes",
+        f"It {_text_after_step(ctx)} when the check passes",
         command_advice("promote", ctx.target, "To continue anyway"),
         command_advice("abort", ctx.target, "To roll back"),
         observed=f"{check.value:.6g}" if check.value is not None else None,

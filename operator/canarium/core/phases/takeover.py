@@ -19,7 +19,7 @@ from canarium.core.facts.takeover import ANNOTATION, Takeover
 from canarium.core.health.cause import Cause
 from canarium.core.outcomes.records import history_entry
 from canarium.core.phases.waiting import resume_advice
-from canarium.core.times import length, spoken, stamp
+from canarium.core.times import duration_text, stamp, time_text
 
 
 def successor(ctx: RolloutContext) -> str | None:
@@ -70,7 +70,7 @@ def wait_for_stable(
     Neither can be deleted, so nothing of the target is created yet (R0, R10).
     """
     then = (
-        f"{describe(ctx, other)} becomes stable at {spoken(takes_over)} if that lasts"
+        f"{describe(ctx, other)} becomes stable at {time_text(takes_over)} if that lasts"
         if takes_over is not None
         else f"The rollout continues once {describe(ctx, ctx.stable)} is ready"
     )
@@ -118,5 +118,5 @@ def take_over(ctx: RolloutContext, base: PhaseResult, other: str) -> PhaseResult
 def _why(ctx: RolloutContext) -> str:
     if _was_scaled_down(ctx):
         return f"{describe(ctx, ctx.stable)} was scaled down to make room for it"
-    limit = length(ctx.settings.progress_deadline)
+    limit = duration_text(ctx.settings.progress_deadline)
     return f"{describe(ctx, ctx.stable)} had no ready pods for {limit}"

@@ -16,7 +16,7 @@ from canarium.core.facts.observed import BlockedDeletion
 from canarium.core.messages import sentences
 from canarium.core.outcomes.blocked_deletions import described, finalizers
 from canarium.core.status.unmanaged import status_with
-from canarium.core.times import spoken
+from canarium.core.times import time_text
 
 REASON = ConditionReason.TERMINATING.value
 #: Seconds after which a deletion is reported.
@@ -31,7 +31,7 @@ _STALE_OF_REVISION = ("replicas", "readyReplicas", "effectiveWeight")
 def status_of(
     raw: Mapping[str, Any],
     foreign: tuple[str, ...],
-    held: tuple[BlockedDeletion, ...],
+    blocked_deletions: tuple[BlockedDeletion, ...],
     *,
     since: float,
     now: float,
@@ -40,7 +40,7 @@ def status_of(
 
     `foreign` are the finalizers of the model without those of the garbage collector.
     """
-    reason, text = _why(raw, foreign, held, since)
+    reason, text = _why(raw, foreign, blocked_deletions, since)
     old = raw.get("status") or {}
     model = {**raw, "status": _observed_once(old)}
     unobserved = "The model is being deleted and is no longer observed"
@@ -75,17 +75,19 @@ def _observed_once(status: Mapping[str, Any]) -> dict[str, Any]:
 def _why(
     raw: Mapping[str, Any],
     foreign: tuple[str, ...],
-    held: tuple[BlockedDeletion, ...],
+    blocked_deletions: tuple[BlockedDeletion, ...],
     since: float,
 ) -> tuple[ConditionReason, str]:
     present = raw["metadata"].get("finalizers") or ()
-    since_text = f"The model has been terminating since {spoken(since)}"
+    since_text = f"The model has been terminating since {time_text(since)}"
     alone = "Failed versions are no longer rolled back"
     kept_children = "Its children are left unchanged, and failed versions are not rolled back"
     if "foregroundDeletion" in present:
         text = f"{since_text}: the garbage collector deletes its children first"
         also = f"The model is also blocked by {finalizers(foreign)}" if foreign else ""
-        return ConditionReason.FOREGROUND_DELETION, sentences(text, described(held), also, alone)
+        return ConditionReason.FOREGROUND_DELETION, sentences(
+            text, described(blocked_deletions), also, alone
+        )
     if "orphan" in present and not foreign:
         text = f"{since_text}: the garbage collector is removing the owner from its children"
         return ConditionReason.ORPHANING_DELETION, sentences(text, kept_children)

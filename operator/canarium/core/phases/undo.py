@@ -29,7 +29,7 @@ def undo(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
             f"Traffic moves back to {describe(ctx, ctx.previous)}",
         )
         .in_phase(Phase.ROLLING_BACK)
-        .still_carrying()
+        .still_receiving_traffic()
         .with_revisions(ctx.previous, candidate=ctx.target)
     )
 
@@ -51,7 +51,7 @@ def _rejected(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResu
         f"{describe(ctx, ctx.previous)}: {quoted(rejected)}",
         "The undo is retried",
     )
-    return base.about(rejected).because(cause.reason)
+    return base.with_rejection(rejected).with_reason(cause.reason)
 
 
 def _without_ready_pods(ctx: RolloutContext, base: PhaseResult, cause: Cause) -> PhaseResult:
@@ -64,4 +64,4 @@ def _without_ready_pods(ctx: RolloutContext, base: PhaseResult, cause: Cause) ->
         observed="0 ready",
         threshold="1 ready",
     )
-    return base.because(cause.reason)
+    return base.with_reason(cause.reason)

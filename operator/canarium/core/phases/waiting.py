@@ -18,7 +18,7 @@ from canarium.core.health.obstacles import obstacle
 from canarium.core.messages import command_advice, location
 from canarium.core.outcomes.rejections import quoted
 from canarium.core.phases.deployments import scale_up_rejected
-from canarium.core.times import parse, spoken
+from canarium.core.times import parse, time_text
 
 
 def waiting_for_pods(
@@ -36,7 +36,7 @@ def waiting_for_pods(
         return _waiting_for_cluster(ctx, base, need, missing)
     due = endpoints_due(ctx)
     if due is not None and due <= ctx.now:
-        has = f"{describe(ctx, ctx.target)} {traffic_of(ctx)}"
+        has = f"{describe(ctx, ctx.target)} {traffic_text(ctx)}"
         progress = progress_at(ctx, ctx.progress.weight)
         return waiting_for_endpoints(base.at(progress), ctx, has)
     base = base.recheck_in(due - ctx.now if due is not None else None)
@@ -46,14 +46,14 @@ def waiting_for_pods(
         until = ctx.now - progress.waited_seconds + ctx.settings.progress_deadline
     what = "pod is" if need == 1 else "pods are"
     stays = step is not None and 0 < step.weight == ctx.progress.weight
-    then = f"continues at weight {ctx.progress.weight}" if stays else outlook(step)
+    then = f"continues at weight {ctx.progress.weight}" if stays else next_move_text(step)
     late = next((p for p in ctx.observed.pods_of(ctx.target) if not p.ready), None)
     stuck = next((c for c in late.containers if c.waiting), None) if late else None
     unplaced = late is not None and (late.scheduling_gated or late.unschedulable_since is not None)
     return base.at(progress).wait(
         HoldReason.WAITING_FOR_PODS,
-        f"{describe(ctx, ctx.target)} {traffic_of(ctx)}{_lost_pods(ctx)}",
-        f"It {then} once {need} {what} ready, or fails at {spoken(until)}",
+        f"{describe(ctx, ctx.target)} {traffic_text(ctx)}{_lost_pods(ctx)}",
+        f"It {then} once {need} {what} ready, or fails at {time_text(until)}",
         until=until,
         observed=f"{ctx.observed.ready(ctx.target)} ready",
         threshold=f"{need} ready",
@@ -124,11 +124,11 @@ def held_weight(ctx: RolloutContext, base: PhaseResult, *, relief: bool) -> list
 
 def waiting_for_gateway(ctx: RolloutContext, base: PhaseResult, weight: int) -> PhaseResult:
     """Waits until every gateway has accepted the weight of the route (R6)."""
-    silent = ctx.observed.route.silent if ctx.observed.route else ()
-    who = ", ".join(silent) or "the gateway"
+    pending_parents = ctx.observed.route.pending_parents if ctx.observed.route else ()
+    who = ", ".join(pending_parents) or "the gateway"
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(
         HoldReason.WAITING_FOR_GATEWAY,
-        f"{describe(ctx, ctx.target)} {traffic_of(ctx)}",
+        f"{describe(ctx, ctx.target)} {traffic_text(ctx)}",
         f"Waiting for {who} to accept weight {weight}",
         threshold=f"weight {weight}",
     )
@@ -139,9 +139,9 @@ def blocked(ctx: RolloutContext, base: PhaseResult, fault: Blocker) -> PhaseResu
     base = base.also(*held_weight(ctx, base, relief=False))
     result = base.at(progress_at(ctx, ctx.progress.weight)).wait(
         fault.reason,
-        f"{describe(ctx, ctx.target)} {traffic_of(ctx)}: {fault.reason}: {fault.message}",
+        f"{describe(ctx, ctx.target)} {traffic_text(ctx)}: {fault.reason}: {fault.message}",
     )
-    return result.about(fault.rejection)
+    return result.with_rejection(fault.rejection)
 
 
 def waiting_for_smoke_tests(
@@ -151,12 +151,11 @@ def waiting_for_smoke_tests(
     ready = ctx.observed.ready(ctx.target)
     pods = "pod" if ready == 1 else "pods"
     inconclusive = smoke_tests.inconclusive(ctx)
-    running = (
-        f"Smoke tests are running against {ready} {pods}, and it {outlook(step)} when they pass"
-    )
+    then = next_move_text(step)
+    running = f"Smoke tests are running against {ready} {pods}, and it {then} when they pass"
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(
         smoke_tests.wait_reason(ctx),
-        f"{describe(ctx, ctx.target)} {traffic_of(ctx)}",
+        f"{describe(ctx, ctx.target)} {traffic_text(ctx)}",
         ": ".join(inconclusive) if inconclusive else running,
     )
 
@@ -166,13 +165,13 @@ def paused(ctx: RolloutContext, base: PhaseResult) -> PhaseResult:
     base = base.also(*held_weight(ctx, base, relief=False))
     return base.at(progress_at(ctx, ctx.progress.weight)).wait(
         HoldReason.PAUSED,
-        f"{describe(ctx, ctx.target)} {traffic_of(ctx)}, and the rollout is paused by "
+        f"{describe(ctx, ctx.target)} {traffic_text(ctx)}, and the rollout is paused by "
         f"{ctx.pause_text}",
         resume_advice(ctx),
     )
 
 
-def traffic_of(ctx: RolloutContext) -> str:
+def traffic_text(ctx: RolloutContext) -> str:
     """Returns what the candidate has of the traffic, as the predicate of a sentence."""
     if ctx.standby == ctx.target:
         return f"is at weight {ctx.progress.weight}"
@@ -181,7 +180,7 @@ def traffic_of(ctx: RolloutContext) -> str:
     )
 
 
-def outlook(step: Step | None) -> str:
+def next_move_text(step: Step | None) -> str:
     """Returns what the candidate does after the present wait."""
     return f"moves to weight {step.weight}" if step else "is promoted"
 

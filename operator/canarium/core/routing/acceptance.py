@@ -18,7 +18,7 @@ def route_not_in_effect(ctx: RolloutContext) -> Blocker | None:
         return Blocker(RouteReason.PENDING, f"the {ctx.route_kind} does not exist yet")
     if route.accepted:
         return None
-    who = ", ".join(route.silent)
+    who = ", ".join(route.pending_parents)
     return Blocker(
         RouteReason.PENDING,
         f"{who} has not accepted generation {route.generation} of the route yet",

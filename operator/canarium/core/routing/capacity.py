@@ -21,8 +21,8 @@ def needed(ctx: RolloutContext, step: Step | None) -> int:
     At a weight that it has, no more than the ready pods of stable allow: stable grows first.
     """
     weight = step.weight if step else 100
-    stands = step is not None and 0 < weight <= ctx.progress.weight
-    if not stands or ctx.route_kind or ctx.stable_unavailable_since is not None:
+    keeps_weight = step is not None and 0 < weight <= ctx.progress.weight
+    if not keeps_weight or ctx.route_kind or ctx.stable_unavailable_since is not None:
         return ctx.traffic.pods_needed(weight, ctx.stable_replicas)
     return ctx.traffic.pods_needed(weight, min(ctx.stable_replicas, ctx.observed.ready(ctx.stable)))
 

@@ -46,7 +46,7 @@ def events(before: Status, after: Status) -> tuple[Event, ...]:
 
 
 def _conflict(ctx: RolloutContext) -> RouteConflict | None:
-    return ctx.observed.conflict if ctx.route_kind else None
+    return ctx.observed.route_conflict if ctx.route_kind else None
 
 
 _WHY = {

@@ -14,7 +14,7 @@ from canarium.core.context.standby import returns_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, Event, SelectColor, SetRouteWeights
 from canarium.core.outcomes.rejections import blocked
-from canarium.core.times import spoken
+from canarium.core.times import time_text
 
 
 def guarded(ctx: RolloutContext, result: PhaseResult) -> PhaseResult:
@@ -38,7 +38,7 @@ def guarded(ctx: RolloutContext, result: PhaseResult) -> PhaseResult:
     return result if ctx.stable_unavailable_since is None else result.explaining_outage()
 
 
-def stands_in(ctx: RolloutContext) -> str | None:
+def effective_standby(ctx: RolloutContext) -> str | None:
     """Returns the standby; None if it gets no traffic because that write is rejected."""
     return ctx.standby if blocked(ctx) is None or ctx.standby in answering(ctx) else None
 
@@ -51,7 +51,7 @@ def _left(ctx: RolloutContext) -> float | None:
 def _text(ctx: RolloutContext, *, is_explained: bool) -> str:
     """Returns what serves, with the reason unless the message `is_explained` by it already."""
     by, stable = describe(ctx, ctx.standby), describe(ctx, ctx.stable)
-    if ctx.standby != stands_in(ctx):
+    if ctx.standby != effective_standby(ctx):
         why = "" if is_explained else f"{stable} has no ready pods, and "
         return f"{why}traffic moves to {by} as soon as the API server accepts the write"
     if ctx.stable_unavailable_since is not None:
@@ -59,13 +59,13 @@ def _text(ctx: RolloutContext, *, is_explained: bool) -> str:
         gets = f"{by} receives {share}% of the traffic" if share else f"traffic moves to {by}"
         return f"meanwhile {gets}" if is_explained else f"{gets} because {stable} has no ready pods"
     at = returns_at(ctx, ctx.standby)
-    until = f"until {spoken(at)}" if at is not None else f"until {stable} has all its pods"
+    until = f"until {time_text(at)}" if at is not None else f"until {stable} has all its pods"
     return f"{'' if is_explained else f'{stable} is ready again, and '}{by} keeps serving {until}"
 
 
 def events(ctx: RolloutContext) -> tuple[Event, ...]:
     """Returns an Event when a standby starts to serve, and when stable serves alone again."""
-    before, now = ctx.status.standby, stands_in(ctx)
+    before, now = ctx.status.standby, effective_standby(ctx)
     if now and now != before:
         text = f"revision {now} serves in place of revision {ctx.stable}, which has no ready pods"
         return (Event("Warning", EventReason.STANDBY_SERVING, text),)

@@ -10,7 +10,7 @@ from canarium.core.facts.gateways import Gateway, Route
 from canarium.core.messages import object_name
 
 
-def wanting(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
+def missing_prerequisite(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
     """Returns what would prevent a gateway from accepting any route of this model; None if nothing.
 
     It is determined before a route is written, so that the existing one is left unchanged.
@@ -30,7 +30,7 @@ def wanting(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
     return None
 
 
-def writable(ctx: RolloutContext, kind: RouteKind) -> bool:
+def is_writable(ctx: RolloutContext, kind: RouteKind) -> bool:
     """Returns whether the API server would accept a route, even if no gateway does."""
     return _rejected(ctx, kind) is None
 
@@ -46,7 +46,7 @@ def _rejected(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
     return None
 
 
-def answered(route: Route | None) -> Blocker | None:
+def rejected_by_gateway(route: Route | None) -> Blocker | None:
     """Returns why a gateway rejects the route; None if none does."""
     return Blocker(*route.rejection) if route and route.rejection else None
 

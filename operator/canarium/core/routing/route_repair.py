@@ -21,7 +21,7 @@ from canarium.core.decision.plan import (
 )
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.facts.weights import safe_to_select
-from canarium.core.routing.preflight import wanting
+from canarium.core.routing.preflight import missing_prerequisite
 from canarium.core.routing.route_weights import all_on, is_applied, is_safe
 from canarium.core.times import stamp
 
@@ -78,7 +78,7 @@ def _restored_route(ctx: RolloutContext, kind: RouteKind, result: PhaseResult) -
     if ctx.standby and ctx.has_failed(ctx.standby):
         return []
     wanted = all_on(ctx, kind, ctx.standby or ctx.stable)
-    if wanted is None or wanting(ctx, kind):
+    if wanted is None or missing_prerequisite(ctx, kind):
         return []
     if ctx.traffic.route is None:
         return [wanted] if ctx.observed.backend_is_ready(ctx.standby or ctx.stable) else []

@@ -7,7 +7,7 @@ from dataclasses import replace
 from canarium.api.reasons import RouteReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.router import Blocker
-from canarium.core.context.standby import covers_for_stable
+from canarium.core.context.standby import serves_for_stable
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, DeleteBackend, DeleteRoute, SelectColor
 from canarium.core.facts.grant import intended_weight
@@ -48,7 +48,7 @@ class ServiceRouter:
         return False
 
     def weight_follows_pods(self, ctx: RolloutContext) -> bool:
-        return ctx.candidate_has_traffic and not covers_for_stable(ctx, ctx.target)
+        return ctx.candidate_has_traffic and not serves_for_stable(ctx, ctx.target)
 
     def candidate_color(self, ctx: RolloutContext) -> str | None:
         routed = ctx.observed.service is not None and ctx.observed.service.color == ctx.stable_color

@@ -20,7 +20,7 @@ from canarium.core.facts.observed import COLORS
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.facts.weights import safe_to_select
 from canarium.core.routing import route_repair
-from canarium.core.routing.preflight import answered, wanting, writable
+from canarium.core.routing.preflight import is_writable, missing_prerequisite, rejected_by_gateway
 from canarium.core.routing.route_weights import all_on, is_applied, is_safe, reaches_directly
 
 #: With these reasons no gateway uses the route, so its content has no effect.
@@ -45,12 +45,12 @@ class WeightedRouter:
         if ctx.standby or color is None:
             return False
         wanted = all_on(ctx, self.kind, ctx.stable)
-        if route and wanted and writable(ctx, self.kind) and not is_safe(ctx, wanted):
+        if route and wanted and is_writable(ctx, self.kind) and not is_safe(ctx, wanted):
             return False
         service = ctx.observed.service
         others = {p.name for p in ctx.observed.pods if p.revision != ctx.stable}
         inside = service is not None and service.color == color and not others & service.endpoints
-        blocker = wanting(ctx, self.kind)
+        blocker = missing_prerequisite(ctx, self.kind)
         if not inside or (blocker and blocker.reason in _UNROUTED):
             return inside
         if route is None:
@@ -77,10 +77,10 @@ class WeightedRouter:
         return alone and self.weight_applied(ctx, 100)
 
     def blocker(self, ctx: RolloutContext) -> Blocker | None:
-        return wanting(ctx, self.kind) or answered(ctx.observed.route)
+        return missing_prerequisite(ctx, self.kind) or rejected_by_gateway(ctx.observed.route)
 
     def is_frozen(self, ctx: RolloutContext) -> bool:
-        return wanting(ctx, self.kind) is not None
+        return missing_prerequisite(ctx, self.kind) is not None
 
     def weight_follows_pods(self, ctx: RolloutContext) -> bool:
         return False
@@ -101,7 +101,7 @@ class WeightedRouter:
 
     def set_weight(self, ctx: RolloutContext, weight: int) -> list[Action]:
         route, stable, target = ctx.traffic.route, ctx.stable, ctx.target
-        if stable is None or wanting(ctx, self.kind):
+        if stable is None or missing_prerequisite(ctx, self.kind):
             return []
         if ctx.observed.backend(target) is None or ctx.observed.backend(stable) is None:
             return []
@@ -142,7 +142,7 @@ class WeightedRouter:
         wanted, route = all_on(ctx, self.kind, ctx.stable, candidate), ctx.traffic.route
         if ctx.stable_color is None or route is None or wanted is None:
             return []
-        if not writable(ctx, self.kind) or not is_safe(ctx, wanted):
+        if not is_writable(ctx, self.kind) or not is_safe(ctx, wanted):
             return []
         return [] if is_applied(route, wanted) else [wanted]
 
@@ -186,7 +186,7 @@ class WeightedRouter:
             # Without a route, all callers are inside the cluster.
             if route or not ctx.observed.backend_is_ready(ctx.stable):
                 moves = self.set_weight(ctx, ctx.progress.weight)
-        elif not wanting(ctx, self.kind) and ctx.observed.backend_is_ready(to):
+        elif not missing_prerequisite(ctx, self.kind) and ctx.observed.backend_is_ready(to):
             wanted = all_on(ctx, self.kind, to)
             moves = [wanted] if wanted and not is_applied(route, wanted) else []
         return [*moves, *route_repair.select_answering(ctx, ctx.previous)]

@@ -147,7 +147,7 @@ def conditions_of(
         and not rejected
         and (not healthy or routed is not None or failing or not answers)
     )
-    rolled = phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK) and not result.carrying
+    rolled = phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK) and not result.receives_traffic
     stuck = phase in STUCK or rejected
     down = is_down(ctx, result.stable) and not is_serving
     reason = _why_not_ready(ctx, phase, result, routed)

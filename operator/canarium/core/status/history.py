@@ -13,7 +13,7 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.context.live_traffic import carries_traffic
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.health.cause import Cause
-from canarium.core.outcomes.failures import noted_on
+from canarium.core.outcomes.failures import stored_failure
 from canarium.core.outcomes.records import history_entry
 
 
@@ -40,7 +40,7 @@ def ended(ctx: RolloutContext, result: PhaseResult) -> Outcome | None:
         return None
     if ctx.has_failed(revision):
         current = failure if failure and failure.revision == revision else None
-        recorded = current or noted_on(ctx.observed.record(revision))
+        recorded = current or stored_failure(ctx.observed.record(revision))
         cause = Cause(recorded.reason, recorded.message) if recorded else None
         reason = recorded.reason if recorded else FailureReason.UNKNOWN
         # A version that keeps its traffic because stable has no ready pods was not rolled back.

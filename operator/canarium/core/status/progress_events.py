@@ -16,7 +16,7 @@ from canarium.core.context.naming import describe
 from canarium.core.decision.plan import Event
 from canarium.core.facts.grant import pause_of
 from canarium.core.messages import command_advice, sentences
-from canarium.core.times import length
+from canarium.core.times import duration_text
 
 #: Waits in which a rollout or a rollback cannot continue, and no other Event reports it.
 _BLOCKED = frozenset(
@@ -61,7 +61,7 @@ def _weight_in_effect(ctx: RolloutContext, before: Status, after: Status) -> tup
     text = sentences(
         f"{describe(ctx, revision)} has weight {weight}"
         f"{f' (step {after.step})' if after.step else ''} and receives {share}% of the traffic",
-        f"The pause of this step is {length(pause)}" if pause else "",
+        f"The pause of this step is {duration_text(pause)}" if pause else "",
     )
     return (Event("Normal", EventReason.WEIGHT_IN_EFFECT, text),)
 

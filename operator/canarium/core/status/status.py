@@ -55,7 +55,7 @@ def status_of(ctx: RolloutContext, phase: Phase, result: PhaseResult, generation
         progress=result.progress,
         bake_start_time=result.bake_start_time,
         stable_unavailable_start_time=stamp(down) if down is not None else None,
-        standby=failover.stands_in(ctx) if result.stable == ctx.stable else None,
+        standby=failover.effective_standby(ctx) if result.stable == ctx.stable else None,
         outages=result.outages or None,
         waiting_for=_hold(ctx, result.waiting_for),
         pause=ctx.pause,
@@ -109,7 +109,7 @@ def _weight(result: PhaseResult, candidate: RevisionStatus | None) -> int | None
     """Returns the candidate's weight in percent: the wanted one, or what a failed version has."""
     if candidate is None:
         return None
-    return candidate.effective_weight if result.carrying else candidate.weight
+    return candidate.effective_weight if result.receives_traffic else candidate.weight
 
 
 def _commands(ctx: RolloutContext, result: PhaseResult) -> tuple[CommandEcho, ...]:

@@ -9,7 +9,7 @@ from canarium.core.context.sanitize import ignored
 from canarium.core.facts.pods import Pod
 from canarium.core.messages import object_name
 from canarium.core.outcomes import blocked_deletions
-from canarium.core.times import spoken
+from canarium.core.times import time_text
 
 _ALTERED = "was modified by hand and is ignored: no Deployment is created from it"
 _MISSING = "was deleted: its Deployment keeps running but cannot be recreated"
@@ -50,7 +50,7 @@ def _stuck(ctx: RolloutContext, pod: Pod) -> StatusWarning:
         if blocking
         else "check its node"
     )
-    due = spoken(pod.terminates_by or ctx.now)
+    due = time_text(pod.terminates_by or ctx.now)
     return StatusWarning(
         reason=WarningReason.POD_STUCK,
         object=f"Pod {pod.name}",

@@ -27,7 +27,7 @@ class Adoption:
     ) -> None:
         """Adopts one object, unless it has changed hands since that was decided."""
         resource = next(one for one in self._store.caches if one.kind == kind)
-        with self._rejections.watching(key, resource, name):
+        with self._rejections.guarding(key, resource, name):
             try:
                 raw = await self._api.get(resource, key[0], name)
                 if not await self._is_kept(parent, key):

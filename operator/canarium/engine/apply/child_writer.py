@@ -36,7 +36,7 @@ class ChildWriter:
 
     async def create(self, resource: Resource, key: Key, body: dict[str, Any]) -> None:
         """Creates `body`, or takes the object that has its name if that is ours."""
-        with self._rejections.watching(key, resource, body["metadata"]["name"]):
+        with self._rejections.guarding(key, resource, body["metadata"]["name"]):
             try:
                 raw = await self._api.create(resource, key[0], body)
             except ApiError as error:
@@ -58,7 +58,7 @@ class ChildWriter:
         cached = self._store.caches[resource].items.get((namespace, name))
         if cached:
             body["metadata"]["uid"] = cached.uid
-        with self._rejections.watching(key, resource, name):
+        with self._rejections.guarding(key, resource, name):
             try:
                 raw = await self._api.apply(
                     resource, namespace, name, body, force=cached is not None
@@ -80,14 +80,14 @@ class ChildWriter:
         await self._merge(resources.RECORDS, key, name, {"revision": number})
 
     async def _merge(self, resource: Resource, key: Key, name: str, patch: dict[str, Any]) -> None:
-        with self._rejections.watching(key, resource, name):
+        with self._rejections.guarding(key, resource, name):
             raw = await self._api.merge(resource, key[0], name, patch)
         self._store.caches[resource].observe(raw)
 
     async def scale(self, key: Key, name: str, replicas: int) -> None:
         """Sets the replicas of a Deployment, and in the cache, since the answer is a Scale."""
         size = {"spec": {"replicas": replicas}}
-        with self._rejections.watching(key, resources.DEPLOYMENTS, name):
+        with self._rejections.guarding(key, resources.DEPLOYMENTS, name):
             raw = await self._api.merge(resources.DEPLOYMENTS, key[0], name, size, "scale")
         version = int(raw["metadata"]["resourceVersion"])
         self._store.caches[resources.DEPLOYMENTS].amend(
@@ -97,7 +97,7 @@ class ChildWriter:
     async def restore_labels(self, resource: Resource, key: Key, body: Mapping[str, Any]) -> None:
         """Restores the labels of an object of ours; a deleted one needs none."""
         try:
-            with self._rejections.watching(key, resource, body["metadata"]["name"]):
+            with self._rejections.guarding(key, resource, body["metadata"]["name"]):
                 raw = await self._existing(resource, key[0], body)
         except ApiError as error:
             if not error.not_found:
@@ -112,7 +112,7 @@ class ChildWriter:
         uid = uid or (cached.uid if cached else None)
         if uid is None:
             return
-        with self._rejections.watching(key, resource, name):
+        with self._rejections.guarding(key, resource, name):
             left = await self._api.delete(resource, namespace, name, uid)
         if left is None:
             self._store.caches[resource].forget(namespace, name, uid)

@@ -20,8 +20,13 @@ from canarium.core.facts.observed import (
 )
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.apply.rejections import WriteRejected
-from canarium.engine.cache.children import Child, unpacked
-from canarium.engine.cache.routes import ROUTES, in_effect, made_of, wanted_kind
+from canarium.engine.cache.children import Child, live_content
+from canarium.engine.cache.routes import (
+    ROUTES,
+    settings_annotation,
+    wanted_kind,
+    with_settings_in_effect,
+)
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
 from canarium.render import gate_job, labels, pod, routes, runtime, workload
@@ -75,7 +80,7 @@ class DesiredManifests:
         """
         for child in self._store.children(resources.DEPLOYMENTS, key):
             if child.fact.revision == revision:
-                template: Manifest = unpacked(child)["spec"]["template"]
+                template: Manifest = live_content(child)["spec"]["template"]
                 template["metadata"]["labels"].pop(labels.COLOR, None)
                 return template
         return None
@@ -91,7 +96,7 @@ class DesiredManifests:
                 wanted = self.deployment(parent, key, revision, color)
                 # A selector is immutable, so it cannot drift, and an earlier operator may have
                 # created the Deployment with another one.
-                wanted["spec"]["selector"] = unpacked(child)["spec"]["selector"]
+                wanted["spec"]["selector"] = live_content(child)["spec"]["selector"]
                 return wanted
             case Service(color=color, traffic=traffic) if traffic.stable:
                 return self.service(parent, color, traffic)
@@ -101,8 +106,10 @@ class DesiredManifests:
                 return self.backend(parent, key, revision)
             case GateService(revision=revision):
                 return self.gate_service(parent, revision)
-            case Autoscaler(revision=revision, low=low, high=high):
-                return self.autoscaler(parent, revision, low, high)
+            case Autoscaler(
+                revision=revision, min_replicas=min_replicas, max_replicas=max_replicas
+            ):
+                return self.autoscaler(parent, revision, min_replicas, max_replicas)
             case DisruptionBudget(revision=revision, has_minimum=False):
                 return self.disruption_budget(parent, key, revision)
         return None
@@ -118,11 +125,11 @@ class DesiredManifests:
             raise WriteRejected(Rejection(what, f"ControllerRevision {name} is missing"))
         if not record.fact.intact:
             raise WriteRejected(Rejection(what, f"ControllerRevision {name} was altered by hand"))
-        return workload.deployment(parent, revision, color, unpacked(record)["template"])
+        return workload.deployment(parent, revision, color, live_content(record)["template"])
 
     def route(self, parent: Mapping[str, Any], key: Key, fact: Route) -> Manifest:
         """Returns the route with the weights of `fact`, and all else by the settings in effect."""
-        parent = in_effect(parent, fact.kind, self.live_route(key))
+        parent = with_settings_in_effect(parent, fact.kind, self.live_route(key))
         if wanted_kind(parent["spec"]) != fact.kind:
             text = f"the annotation {labels.TRAFFIC} with its settings is missing"
             raise WriteRejected(Rejection(f"{fact.kind} {key[1]}", text))
@@ -132,7 +139,7 @@ class DesiredManifests:
             fact.traffic.candidate,
             fact.direct,
             versions={name: text for name, text in versions.items() if name in shares},
-            notes={**fact.traffic.to_annotations(), **made_of(parent)},
+            notes={**fact.traffic.to_annotations(), **settings_annotation(parent)},
         )
         return routes.RENDERED[fact.kind](parent, _traffic(parent), split)
 
@@ -145,7 +152,7 @@ class DesiredManifests:
         """Returns the Service of one revision, which a route leads to."""
         live = self.live_route(key)
         kind = live.fact.kind if live else None
-        parent = in_effect(parent, kind, live)
+        parent = with_settings_in_effect(parent, kind, live)
         traffic = _traffic(parent)
         return routes.backend(parent, traffic, revision, self._distribution(traffic))
 
@@ -174,10 +181,12 @@ class DesiredManifests:
     def _distribution(self, traffic: EffectiveTraffic) -> Manifest:
         return traffic_distribution(traffic.distribution, self._store.server_minor)
 
-    def autoscaler(self, parent: Mapping[str, Any], revision: str, low: int, high: int) -> Manifest:
-        """Returns a revision's HorizontalPodAutoscaler between `low` and `high`."""
+    def autoscaler(
+        self, parent: Mapping[str, Any], revision: str, min_replicas: int, max_replicas: int
+    ) -> Manifest:
+        """Returns a revision's HorizontalPodAutoscaler with these limits."""
         scaling = effective_scaling(parent["spec"].get("scaling"))
-        return workload.autoscaler(parent, scaling, revision, low, high)
+        return workload.autoscaler(parent, scaling, revision, min_replicas, max_replicas)
 
     def disruption_budget(
         self, parent: Mapping[str, Any], key: Key, revision: str
@@ -206,7 +215,7 @@ class DesiredManifests:
         meta = parent["metadata"]
         for child in self._store.children(resources.SERVICES, (meta["namespace"], meta["name"])):
             if isinstance(child.fact, Service) and child.owner == meta["uid"]:
-                for live in unpacked(child)["spec"]["ports"] or ():
+                for live in live_content(child)["spec"]["ports"] or ():
                     if live["port"] == port and live.get("protocol", "TCP") == "TCP":
                         name: str | None = live.get("name")
                         return name

@@ -116,11 +116,11 @@ class _Walk:
             return wanted
         if owned is not None:
             if wanted:
-                self._comparison.preserved.append(_spoken(path))
+                self._comparison.preserved.append(_path_text(path))
             return live
         if live is _MISSING and not wanted and path[-1] not in _MEANT_EMPTY:
             return wanted
-        self._comparison.drift.append(_spoken(path))
+        self._comparison.drift.append(_path_text(path))
         return wanted
 
     def mapping(
@@ -242,5 +242,5 @@ def _owned_items(owned: Fields | None, keys: tuple[str, ...]) -> ItemIndex[Field
     )
 
 
-def _spoken(path: tuple[str, ...]) -> str:
+def _path_text(path: tuple[str, ...]) -> str:
     return ".".join(path).replace(".[", "[")

@@ -13,7 +13,7 @@ from canarium.engine.apply.contested_children import RepairLimiter
 from canarium.engine.apply.desired import DesiredManifests
 from canarium.engine.apply.drift import DriftComparison, compare, digest
 from canarium.engine.apply.rejections import WriteRejected
-from canarium.engine.cache.children import Child, unpacked
+from canarium.engine.cache.children import Child, live_content
 from canarium.engine.cache.routes import ROUTES
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
@@ -123,7 +123,7 @@ class DriftRepair:
         wanted = self._desired.of_child(parent, key, child)
         if wanted is None:
             return None
-        comparison = _differences(resource, unpacked(child), wanted)
+        comparison = _differences(resource, live_content(child), wanted)
         if not comparison.drift:
             compared[place] = (inputs, replace(comparison, merged={}))
         return comparison

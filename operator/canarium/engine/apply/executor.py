@@ -16,7 +16,7 @@ from canarium.engine.apply.desired import DesiredManifests
 from canarium.engine.apply.drift_repair import DriftRepair
 from canarium.engine.apply.records import RevisionRecords
 from canarium.engine.apply.rejections import Rejections, WriteRejected
-from canarium.engine.cache.routes import ROUTES, made_from, route_of
+from canarium.engine.cache.routes import ROUTES, route_of, with_live_settings
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
 from canarium.kube.client import Api
@@ -94,8 +94,8 @@ class Executor:
             case p.DeleteBackend(revision, uid):
                 name = workload.child_name(model, revision)
                 await writer.delete(resources.SERVICES, key, name, uid)
-            case p.SetAutoscaler(revision, low, high):
-                body = self._desired.autoscaler(parent, revision, low, high)
+            case p.SetAutoscaler(revision, min_replicas, max_replicas):
+                body = self._desired.autoscaler(parent, revision, min_replicas, max_replicas)
                 await writer.apply(resources.AUTOSCALERS, key, body)
             case p.CreateDisruptionBudget(revision):
                 budget = self._desired.disruption_budget(parent, key, revision)
@@ -140,7 +140,7 @@ class Executor:
             body = self._desired.route(parent, key, fact)
             await self._writer.apply(ROUTES[fact.kind], key, body)
         except WriteRejected:
-            before = made_from(parent, self._desired.live_route(key))
+            before = with_live_settings(parent, self._desired.live_route(key))
             if action.traffic.candidate or before is None:
                 raise
             # Traffic is taken off a failed version (R8) although the API server rejects the route

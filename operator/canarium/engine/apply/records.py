@@ -67,7 +67,7 @@ class RevisionRecords:
         await self._create(key, body)
         self._accepted.pop(key, None)
         for what in (TRIAL_POD, ""):
-            self._rejections.lift(key, what)
+            self._rejections.clear(key, what)
 
     async def restore(
         self,

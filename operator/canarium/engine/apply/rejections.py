@@ -22,7 +22,7 @@ from canarium.kube.rejections import rejection_reason
 from canarium.kube.resources import Resource
 
 #: What was rejected: the generation of the spec, and the runtime that it resolved to.
-Wish = tuple[int, ResolvedRuntime]
+Basis = tuple[int, ResolvedRuntime]
 #: Kinds that matter less than the dry-run pod and than what splits traffic.
 _LAST = {
     "Deployment": 1,
@@ -51,7 +51,7 @@ class WriteRejected(Exception):
 class _Attempt:
     """One rejected object: what was asked, when it was last rejected, and how often in a row."""
 
-    wish: Wish
+    basis: Basis
     at: float
     count: int
     rejection: Rejection
@@ -76,14 +76,14 @@ class Rejections:
         #: Models whose last decision used a rejection that is over.
         self._outdated: set[Key] = set()
 
-    def note(self, key: Key, wish: Wish, rejection: Rejection) -> None:
+    def add(self, key: Key, basis: Basis, rejection: Rejection) -> None:
         """Notes that a write of the object was rejected."""
         attempts = self._attempts.setdefault(key, {})
         old = attempts.get(rejection.what)
-        count = old.count + 1 if old and old.wish == wish else 1
-        attempts[rejection.what] = _Attempt(wish, self.clock(), count, rejection)
+        count = old.count + 1 if old and old.basis == basis else 1
+        attempts[rejection.what] = _Attempt(basis, self.clock(), count, rejection)
 
-    def lift(self, key: Key, what: str) -> None:
+    def clear(self, key: Key, what: str) -> None:
         """Notes that a write of the object succeeded."""
         old = self._attempts.get(key, {}).pop(what, None)
         if old and self.clock() < old.due(self._longest(key)):
@@ -96,16 +96,16 @@ class Rejections:
         return is_outdated
 
     @contextmanager
-    def watching(self, key: Key, resource: Resource, name: str) -> Iterator[None]:
+    def guarding(self, key: Key, resource: Resource, name: str) -> Iterator[None]:
         """Raises WriteRejected for a write in this context that is rejected, and other errors as
         they are; a write that succeeds ends the rejection."""
         try:
             yield
         except ApiError as error:
             raise rejection_of(resource, name, error) from error
-        self.lift(key, f"{resource.kind} {name}")
+        self.clear(key, f"{resource.kind} {name}")
 
-    def press(self, key: Key, urgent: bool) -> None:
+    def set_urgent(self, key: Key, urgent: bool) -> None:
         """Sets whether traffic depends on the rejected writes. An earlier rejection may not
         apply to the write that is needed then, such as weights without the spec's new route: that
         one is retried at once.
@@ -124,8 +124,8 @@ class Rejections:
             self._outdated.add(key)
         (self._urgent.add if urgent else self._urgent.discard)(key)
 
-    def of(self, key: Key, wish: Wish) -> tuple[Rejection, ...]:
-        """Returns the rejections of this `wish` that still hold, those that traffic needs first.
+    def of(self, key: Key, basis: Basis) -> tuple[Rejection, ...]:
+        """Returns the rejections of this `basis` that still hold, those that traffic needs first.
 
         One that is due for a retry is left out. It is forgotten unless the write is rejected again
         within the next wait: nothing asks for that write any more.
@@ -134,7 +134,7 @@ class Rejections:
         attempts = {
             what: attempt
             for what, attempt in self._attempts.get(key, {}).items()
-            if attempt.wish == wish and now < attempt.due(longest) + PATIENT
+            if attempt.basis == basis and now < attempt.due(longest) + PATIENT
         }
         if attempts:
             self._attempts[key] = attempts

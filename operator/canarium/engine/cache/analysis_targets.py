@@ -10,7 +10,7 @@ from canarium.api.defaults import SERVER_PORT
 from canarium.api.effective_metrics import effective_metrics
 from canarium.core.facts.pods import Pod
 from canarium.core.facts.training_run import RunRequest, run_request
-from canarium.engine.cache.children import unpacked
+from canarium.engine.cache.children import live_content
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
 from canarium.render import runtime
@@ -25,13 +25,13 @@ def analysis_target(store: Store, key: Key) -> AnalysisTarget | None:
     if parent is None:
         return None
     try:
-        settings = parent.effective_spec(store.meant(key).startup_budget)
+        settings = parent.effective_spec(store.selected_runtime(key).startup_budget)
     except UnsupportedResource:
         return None
     if parent.spec.rollout is None:
         return None
     ports = {
-        c.fact.revision: _port(unpacked(c)) for c in store.children(resources.DEPLOYMENTS, key)
+        c.fact.revision: _port(live_content(c)) for c in store.children(resources.DEPLOYMENTS, key)
     }
     pods: dict[str, list[ServingPod]] = {}
     everyone = sorted((c.fact for c in store.children(resources.PODS, key)), key=_name)
@@ -66,12 +66,12 @@ def _servers(store: Store, key: Key, spec: Mapping[str, Any]) -> dict[str, Model
     """Returns how each revision's server is measured, by its own record (R1)."""
     servers = {}
     for child in store.children(resources.RECORDS, key):
-        spoken = unpacked(child)["server"]
-        if spoken is None:
+        server = live_content(child)["server"]
+        if server is None:
             # A restored record does not hold the server: only the current runtime is known.
-            spoken = _current_server(store, key, spec)
-        metrics = effective_metrics(spoken.get("metrics"))
-        servers[child.fact.revision] = ModelServer(metrics, spoken.get("predictPath"))
+            server = _current_server(store, key, spec)
+        metrics = effective_metrics(server.get("metrics"))
+        servers[child.fact.revision] = ModelServer(metrics, server.get("predictPath"))
     return servers
 
 

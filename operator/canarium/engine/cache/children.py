@@ -76,7 +76,7 @@ def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> C
     )
 
 
-def unpacked(child: Child[Any]) -> Any:
+def live_content(child: Child[Any]) -> Any:
     """Returns the live content that `child` keeps for drift detection."""
     return _PACKINGS[type(child.fact)].decompress(child.content)
 

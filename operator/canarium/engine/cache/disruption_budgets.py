@@ -18,7 +18,7 @@ import orjson
 
 from canarium.core.facts.label_selectors import Labels, selects
 from canarium.core.facts.observed import Deployment, DisruptionBudget
-from canarium.engine.cache.children import Child, unpacked
+from canarium.engine.cache.children import Child, live_content
 from canarium.engine.cache.ownership import controller
 from canarium.kube.cache import Cache, Key
 from canarium.render import labels
@@ -171,7 +171,7 @@ def _other(raw: Raw) -> OtherBudget:
 def _labeled(child: Child[DisruptionBudget]) -> OtherBudget:
     """Returns a budget with our label that another object owns, such as a Deployment that was
     deleted and whose budget the garbage collector is about to delete."""
-    selector = unpacked(child)["spec"].get("selector")
+    selector = live_content(child)["spec"].get("selector")
     return OtherBudget(child.namespace, child.name, child.uid, child.version, _packed(selector))
 
 

@@ -43,7 +43,7 @@ class Gateways:
         cached = ((a.gateway, self.gateways.items.get(a.gateway)) for a in attachments)
         return {place: gateway.listeners for place, gateway in cached if gateway}
 
-    def unserved(self, kind: RouteKind | None, namespace: str) -> tuple[str, str] | None:
+    def api_error(self, kind: RouteKind | None, namespace: str) -> tuple[str, str] | None:
         """Returns why routes of `kind` are unavailable in `namespace`: reason and message."""
         resource = ROUTES[kind] if kind else None
         if resource is None:

@@ -35,7 +35,7 @@ class CachedModel:
     uid: str
     version: int = field(compare=False)
     #: What users change: the spec by its generation, annotations, and, during deletion, finalizers.
-    wish: tuple[str, int, int, tuple[str, ...] | None] = field(compare=False)
+    desired_state: tuple[str, int, int, tuple[str, ...] | None] = field(compare=False)
     #: A hash of the status.
     status_hash: int = field(compare=False)
     phase: str = field(compare=False)
@@ -99,7 +99,7 @@ def parent(raw: Raw) -> CachedModel:
         name=meta["name"],
         uid=meta["uid"],
         version=int(meta["resourceVersion"]),
-        wish=(
+        desired_state=(
             meta["uid"],
             meta.get("generation", 0),
             _hash(meta.get("annotations") or {}),

@@ -85,12 +85,12 @@ def record(raw: Raw) -> Child[Record]:
     )
     # How the server as rendered is measured; None in restored records.
     server = runtime.get("server")
-    spoken = (
+    server = (
         {key: server[key] for key in ("metrics", "predictPath") if key in server}
         if server is not None
         else None
     )
-    return child(raw, fact, {"template": data.get("template") or {}, "server": spoken})
+    return child(raw, fact, {"template": data.get("template") or {}, "server": server})
 
 
 def _fetches(template: Raw) -> bool:
@@ -200,8 +200,8 @@ def autoscaler(raw: Raw) -> Child[Autoscaler]:
         name=meta["name"],
         uid=meta["uid"],
         revision=meta.get("labels", {}).get(labels.REVISION, ""),
-        low=spec.get("minReplicas", 1),
-        high=spec["maxReplicas"],
+        min_replicas=spec.get("minReplicas", 1),
+        max_replicas=spec["maxReplicas"],
         fault=_autoscaler_fault(raw.get("status", {})),
         disabled=_is_disabled(raw.get("status", {})),
     )

@@ -87,7 +87,7 @@ class Claims(Cache[RouteClaim]):
         ours = self.items.get(key)
         if ours is None:
             return None
-        current = conflict(ours, self._rivals(ours), self._listeners(ours.attachments))
+        current = conflict(ours, self._competing_routes(ours), self._listeners(ours.attachments))
         self._reported[key] = current
         return current
 
@@ -113,7 +113,7 @@ class Claims(Cache[RouteClaim]):
         elif old:
             self._reported.pop((old.namespace, old.name), None)
         for changed in (some for some in (old, new) if some):
-            for rival in self._rivals(changed):
+            for rival in self._competing_routes(changed):
                 if rival.model and self._matters(changed, (rival.namespace, rival.name)):
                     self._wake((rival.namespace, rival.name))
 
@@ -149,7 +149,7 @@ class Claims(Cache[RouteClaim]):
         if not self._weights[namespace]:
             del self._weights[namespace]
 
-    def _rivals(self, of: RouteClaim) -> Iterator[RouteClaim]:
+    def _competing_routes(self, of: RouteClaim) -> Iterator[RouteClaim]:
         """Yields other routes that may claim requests of `of`: with an equal match, and a common
         hostname."""
         hosts = dict.fromkeys(of.hostnames or (ANY_HOST,))

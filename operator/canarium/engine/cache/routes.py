@@ -17,7 +17,7 @@ from canarium.api.route_kind import RouteKind
 from canarium.core.decision.plan import SetRouteWeights
 from canarium.core.facts.gateways import Gateway, Listener, Route
 from canarium.core.facts.traffic_record import TrafficRecord
-from canarium.engine.cache.children import Child, Raw, child, compared, unpacked
+from canarium.engine.cache.children import Child, Raw, child, compared, live_content
 from canarium.kube import resources
 from canarium.kube.resources import Resource
 from canarium.render import labels
@@ -46,7 +46,7 @@ def route(raw: Raw) -> Child[Route]:
     rest = next((rule for rule in rules if not _asks(rule)), rules[0])
     mirrors = [f for f in rest.get("filters", ()) if f.get("type") == "RequestMirror"]
     generation = meta.get("generation", 0)
-    accepted, rejection, silent = _answers(raw, generation)
+    accepted, rejection, pending_parents = _answers(raw, generation)
     fact = Route(
         kind=kind_of(raw),
         uid=meta["uid"],
@@ -59,7 +59,7 @@ def route(raw: Raw) -> Child[Route]:
         direct=len(rules) > 1 or bool(mirrors),
         accepted=accepted,
         rejection=rejection,
-        silent=silent,
+        pending_parents=pending_parents,
     )
     keep = compared(raw, spec)
     keep["metadata"]["annotations"] = notes
@@ -78,7 +78,7 @@ def _answers(raw: Raw, generation: int) -> tuple[bool, tuple[str, str] | None, t
     by_parent: dict[tuple[Any, ...], list[Raw]] = {}
     for one in (raw.get("status") or {}).get("parents") or ():
         by_parent.setdefault(_place(one["parentRef"], namespace), []).append(one)
-    silent: list[str] = []
+    pending_parents: list[str] = []
     rejections: list[tuple[str, str]] = []
     parents = raw["spec"].get("parentRefs") or ()
     for ref in parents:
@@ -91,9 +91,9 @@ def _answers(raw: Raw, generation: int) -> tuple[bool, tuple[str, str] | None, t
             reason, text = rejected
             rejections.append((reason, f"{name}: {text or reason}"))
         else:
-            silent.append(name)
-    accepted = bool(parents) and not silent and not rejections
-    return accepted, next(iter(rejections), None), tuple(silent)
+            pending_parents.append(name)
+    accepted = bool(parents) and not pending_parents and not rejections
+    return accepted, next(iter(rejections), None), tuple(pending_parents)
 
 
 def _answer(one: Raw, generation: int) -> bool | tuple[str, str] | None:
@@ -202,33 +202,35 @@ def wanted_kind(spec: Raw) -> RouteKind | None:
     return route_kind(spec.get("traffic"))
 
 
-def made_of(parent: Mapping[str, Any]) -> dict[str, str]:
+def settings_annotation(parent: Mapping[str, Any]) -> dict[str, str]:
     """Returns the annotation with the settings that a route is made from. They hold until rollout
     and bake are over, even if the spec has changed since (R12)."""
     return {labels.TRAFFIC: orjson.dumps(parent["spec"].get("traffic")).decode()}
 
 
-def made_from(parent: Mapping[str, Any], live: Child[Any] | None) -> Mapping[str, Any] | None:
+def with_live_settings(
+    parent: Mapping[str, Any], live: Child[Any] | None
+) -> Mapping[str, Any] | None:
     """Returns `parent` with the settings that the live route was made from; None if it
     does not hold them."""
     if live is None:
         return None
     try:
-        traffic = orjson.loads(unpacked(live)["metadata"]["annotations"][labels.TRAFFIC])
+        traffic = orjson.loads(live_content(live)["metadata"]["annotations"][labels.TRAFFIC])
         wanted_kind({"traffic": traffic})
     except (KeyError, ValueError, AttributeError):
         return None
     return {**parent, "spec": {**parent["spec"], "traffic": traffic}}
 
 
-def in_effect(
+def with_settings_in_effect(
     parent: Mapping[str, Any], kind: RouteKind | None, live: Child[Any] | None
 ) -> Mapping[str, Any]:
     """Returns `parent` with the settings for a route of `kind`: those of its spec, unless that asks
     for another router, which takes effect once rollout and bake are over (R12)."""
     if kind is None or wanted_kind(parent["spec"]) == kind:
         return parent
-    return made_from(parent, live) or parent
+    return with_live_settings(parent, live) or parent
 
 
 def names_gateway(spec: Raw, namespace: str, gateway: CachedGateway) -> bool:

@@ -59,7 +59,7 @@ class Runtimes:
         runtimes = self._by_namespace
         return Catalog(runtimes.get(namespace, {}), runtimes.get("", {}), self.built_in)
 
-    def meant(self, namespace: str, spec: Mapping[str, Any]) -> observed.ResolvedRuntime:
+    def selected_runtime(self, namespace: str, spec: Mapping[str, Any]) -> observed.ResolvedRuntime:
         """Returns the runtime that a raw `spec` refers to now, as a fact for decisions."""
         own = spec.get("runtime") or {}
         try:

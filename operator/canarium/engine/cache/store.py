@@ -116,7 +116,7 @@ class Store:
         key = (some.namespace, some.name)
         for kind in some.routes:
             self.wants(routes.ROUTES[kind])
-        if new is None or old is None or old.wish != new.wish:
+        if new is None or old is None or old.desired_state != new.desired_state:
             self._wake(key, Urgency.CHANGE)
         elif old.status_hash != new.status_hash and key != self._decided:
             self._wake(key, Urgency.RESYNC)
@@ -174,14 +174,14 @@ class Store:
         claims = self.claims.get(routes.ROUTES[route.kind]) if route else None
         return claims.conflict(key) if claims else None
 
-    def meant(self, key: Key) -> ResolvedRuntime:
+    def selected_runtime(self, key: Key) -> ResolvedRuntime:
         """Returns the runtime that the spec of `key` refers to now."""
-        return self.runtimes.meant(key[0], self.parents.items[key].raw.get("spec") or {})
+        return self.runtimes.selected_runtime(key[0], self.parents.items[key].raw.get("spec") or {})
 
     def children(self, resource: Resource, key: Key) -> tuple[Child[Any], ...]:
         return self._children[resource].get(key, ())
 
-    def held(self, key: Key) -> tuple[BlockedDeletion, ...]:
+    def blocked_deletions(self, key: Key) -> tuple[BlockedDeletion, ...]:
         """Returns objects of the model whose deletion is blocked by finalizers."""
         return tuple(
             BlockedDeletion(resource.kind, child.name, child.finalizers, child.deleted or 0.0)
@@ -236,7 +236,7 @@ class Store:
             finished_pods=tuple(pod for pod in pods if pod.ended is not None),
             service=replace(service, endpoints=endpoints(key[1])) if service else None,
             route=next(iter(own_routes), None),
-            conflict=self._conflict(key, next(iter(own_routes), None)),
+            route_conflict=self._conflict(key, next(iter(own_routes), None)),
             backends=tuple(
                 replace(s, endpoints=endpoints(s.name)) for s in services if isinstance(s, Backend)
             ),
@@ -250,7 +250,7 @@ class Store:
             model_gates=self.model_gates.named(key[0], spec),
             check_templates=self.check_templates.named(key[0], parent.check_templates),
             gateways=self.gateways.named(spec, key[0]),
-            route_api_error=self.gateways.unserved(routes.wanted_kind(spec), key[0]),
+            route_api_error=self.gateways.api_error(routes.wanted_kind(spec), key[0]),
             autoscalers=tuple(ours(resources.AUTOSCALERS)),
             disruption_budgets=own_budgets,
             with_other_budget=with_other_budget,
@@ -259,9 +259,9 @@ class Store:
             ),
             orphans=tuple(orphans),
             owned_by_deleted=tuple(sorted(inherited)),
-            held=self.held(key),
+            blocked_deletions=self.blocked_deletions(key),
             name_conflicts=tuple(sorted(foreign)),
-            runtime=self.meant(key),
+            runtime=self.selected_runtime(key),
             annotations=model_deployments.commands(raw),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from canarium.engine.cache.children import unpacked
+from canarium.engine.cache.children import live_content
 from canarium.engine.cache.store import Key, Store
 from canarium.kube import resources
 from canarium.kube.resources import Resource
@@ -17,7 +17,7 @@ def sources(store: Store, key: Key, pod: str) -> Iterator[tuple[Resource, str]]:
     revision = next((fact.revision for fact in facts if fact.name == pod), None)
     for child in store.children(resources.RECORDS, key):
         if child.fact.revision == revision:
-            template = unpacked(child)["template"]
+            template = live_content(child)["template"]
             for volume in (template.get("spec") or {}).get("volumes") or ():
                 yield from _needed(volume)
 

@@ -100,7 +100,7 @@ class WorkQueue(Generic[K]):
         self._lanes[urgency].add(key, now)
         self._wake(urgency)
 
-    def noticed(self, key: K) -> float:
+    def added_at(self, key: K) -> float:
         """Returns when the change was added, by the queue's clock, that a key is worked on for; of
         several changes, the most urgent one counts."""
         return self._noticed.get(key, self._clock())
@@ -191,7 +191,7 @@ class WorkQueue(Generic[K]):
         due = (at for key, at in self._since.items() if self._waiting[key] < Urgency.IDLE)
         return max(0.0, self._clock() - min(due, default=self._clock()))
 
-    def untaken(self) -> float:
+    def starved_for(self) -> float:
         """Returns for how many seconds a key has been due while none was taken."""
         now = self._clock()
         delayed = self._delays.next()

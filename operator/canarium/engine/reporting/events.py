@@ -31,9 +31,7 @@ class EventRecorder:
         #: Deferred Events, with the UID of the model that they are about.
         self._deferred: dict[Key, tuple[str, tuple[Dated, ...]]] = {}
 
-    async def announce(
-        self, key: Key, stored: dict[str, Any], events: Iterable[Dated] = ()
-    ) -> None:
+    async def publish(self, key: Key, stored: dict[str, Any], events: Iterable[Dated] = ()) -> None:
         """Posts `events` and those deferred before, or defers them all until the key is next
         reconciled."""
         uid = stored["metadata"]["uid"]

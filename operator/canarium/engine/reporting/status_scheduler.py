@@ -70,7 +70,7 @@ class StatusScheduler:
         new = status != stored.get("status")
         if await self._statuses.write(key, stored, status):
             event = Event("Warning", unsupported.REASON, text)
-            await self._events.announce(key, stored, self._dated([event] if new else []))
+            await self._events.publish(key, stored, self._dated([event] if new else []))
 
     async def publish(
         self, key: Key, stored: dict[str, Any], raw: dict[str, Any], decision: Plan
@@ -83,7 +83,7 @@ class StatusScheduler:
         before = stored.get("status") or {}
         if status == before and not events:
             self._drop(key)
-            await self._events.announce(key, stored)
+            await self._events.publish(key, stored)
             return
         # Part of what a command did may be in the status alone (R16): that is never deferred.
         answers = (status.get("commands") or []) != (before.get("commands") or [])
@@ -98,7 +98,7 @@ class StatusScheduler:
             return
         if status != before:
             self._counts_differ.pop(key, None)
-        await self._events.announce(key, stored, events)
+        await self._events.publish(key, stored, events)
 
     def _dated(self, events: Iterable[Event]) -> tuple[Dated, ...]:
         now = self._timing.now()

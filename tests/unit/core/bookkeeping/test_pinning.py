@@ -239,7 +239,7 @@ def test_failure_quotes_the_message_of_the_fetcher(message: object, reason: str,
     said = message if isinstance(message, str) else json.dumps(message) + "\n"
     fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=said)
     pod = Pod("p", "rev", "blue", created=0.0, containers=(fetch,))
-    cause = judge([pod], now=0.1, unschedulable_deadline=300, was_good=False).cause
+    cause = judge([pod], now=0.1, unschedulable_deadline=300, was_fully_ready=False).cause
     assert cause is not None
     assert cause.reason == reason
     assert told in cause.message

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from canarium.core.evidence.statistics import over_bound, over_other, tail
+from canarium.core.evidence.statistics import binomial_tail, over_bound, over_other
 
 rule = pytest.mark.rule
 
@@ -22,12 +22,14 @@ def enumerated(bad: int, total: int, share: float) -> float:
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.3, 0.5, 0.99])
 def test_tail_is_the_sum_of_its_terms(total: int, share: float) -> None:
     for bad in {0, 1, total // 3, total // 2, total - 1, total}:
-        assert tail(bad, total, share) == pytest.approx(enumerated(bad, total, share), abs=1e-12)
+        assert binomial_tail(bad, total, share) == pytest.approx(
+            enumerated(bad, total, share), abs=1e-12
+        )
 
 
 def test_tail_is_fast_and_finite_for_large_counts() -> None:
-    assert 0.4 < tail(10_000_000 // 2, 10_000_000, 0.5) < 0.6
-    assert tail(6_000_000, 10_000_000, 0.5) == 0.0
+    assert 0.4 < binomial_tail(10_000_000 // 2, 10_000_000, 0.5) < 0.6
+    assert binomial_tail(6_000_000, 10_000_000, 0.5) == 0.0
 
 
 @rule("R17")
@@ -68,5 +70,5 @@ def test_cost_does_not_grow_with_the_counts_that_a_pod_reports(total: float, sha
 def test_large_counts_agree_with_the_exact_sum_where_the_two_meet() -> None:
     total, share = 4_000_000, 0.5
     for bad in (1_999_000, 2_000_000, 2_000_500, 2_002_000):
-        exact, near = tail(bad, total - 8, share), tail(bad + 4, total + 8, share)
+        exact, near = binomial_tail(bad, total - 8, share), binomial_tail(bad + 4, total + 8, share)
         assert near == pytest.approx(exact, abs=0.002)

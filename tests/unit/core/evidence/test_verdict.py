@@ -12,8 +12,8 @@ from canarium.core.evidence.verdict import (
     Tally,
     TallyLimits,
     Verdict,
+    evidence_from,
     judge,
-    weigh,
 )
 
 rule = pytest.mark.rule
@@ -116,7 +116,7 @@ def after(limits: TallyLimits, *findings: Finding) -> Evidence:
     tally = Tally()
     for finding in findings:
         tally = tally.after(finding)
-    return weigh("r", 0, 0, [(findings[-1], tally, limits)], ())
+    return evidence_from("r", 0, 0, [(findings[-1], tally, limits)], ())
 
 
 @rule("R17")
@@ -146,7 +146,7 @@ def test_failures_errors_and_insufficient_results_have_separate_limits(
 
 @rule("R17")
 def test_verdict_without_any_result_is_not_pass() -> None:
-    assert weigh("r", 0, 0, [], ()).verdict is Verdict.INSUFFICIENT
+    assert evidence_from("r", 0, 0, [], ()).verdict is Verdict.INSUFFICIENT
 
 
 @rule("R17", "R25")

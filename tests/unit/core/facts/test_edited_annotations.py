@@ -13,7 +13,7 @@ from canarium.core.facts.periods import STORED_PERIODS, all_periods, parse_perio
 from canarium.core.facts.pods import Container
 from canarium.core.facts.revision import Record
 from canarium.core.health.containers import fetch_failure
-from canarium.core.outcomes.failures import noted_on
+from canarium.core.outcomes.failures import stored_failure
 
 rule = pytest.mark.rule
 DEEP = ("[" * 100_000, "[" * 2_000 + "]" * 2_000, '{"a":' * 2_000 + "1" + "}" * 2_000)
@@ -31,7 +31,7 @@ def test_deep_json_is_read_as_invalid(text: str) -> None:
     assert parse_images(text) == {}
     assert parse_images_of("a", text) == {}
     assert parse_periods(text) == ()
-    assert noted_on(record(text)) is None
+    assert stored_failure(record(text)) is None
     ended = Container(name="fetch", init=True, terminated="Error", exit_code=10, message=text)
     assert fetch_failure(ended) is not None
 
@@ -91,5 +91,5 @@ def test_newest_periods_are_read() -> None:
 @rule("R31")
 def test_failure_that_no_status_could_hold_is_ignored() -> None:
     failure = {"revision": "a", "reason": "Aborted", "time": "2026-01-01T00:00:00Z"}
-    assert noted_on(record(json.dumps({**failure, "message": "x"}))) is not None
-    assert noted_on(record(json.dumps({**failure, "message": "x" * 20_000}))) is None
+    assert stored_failure(record(json.dumps({**failure, "message": "x"}))) is not None
+    assert stored_failure(record(json.dumps({**failure, "message": "x" * 20_000}))) is None

@@ -15,8 +15,8 @@ rule = pytest.mark.rule
 POD = Pod("p", "rev", "blue", created=0.0)
 
 
-def reason(now: float, *, was_good: bool = False, pod: Pod = POD) -> str | None:
-    verdict = judge([pod], now=now, unschedulable_deadline=300, was_good=was_good)
+def reason(now: float, *, was_fully_ready: bool = False, pod: Pod = POD) -> str | None:
+    verdict = judge([pod], now=now, unschedulable_deadline=300, was_fully_ready=was_fully_ready)
     return verdict.cause.reason if verdict.cause else None
 
 
@@ -82,7 +82,7 @@ def test_pod_made_unready_by_a_sidecar_is_not_a_failed_probe(
 ) -> None:
     containers = (Container("server", ready=server_ready), Container("proxy"))
     pod = replace(POD, ready_changed=30.0, containers=containers)
-    assert reason(99.0, was_good=True, pod=pod) == expected
+    assert reason(99.0, was_fully_ready=True, pod=pod) == expected
 
 
 # I8
@@ -96,7 +96,7 @@ def test_volume_of_a_missing_secret_fails_at_once_and_one_that_is_not_mounted_do
     text = 'MountVolume.SetUp failed for volume "s" : secret "no-such" not found'
     trouble = Trouble(TroubleReason.FAILED_MOUNT, text, missing)
     verdict = judge(
-        [replace(POD, trouble=trouble)], now=5.0, unschedulable_deadline=300, was_good=False
+        [replace(POD, trouble=trouble)], now=5.0, unschedulable_deadline=300, was_fully_ready=False
     )
     assert (verdict.cause.reason if verdict.cause else None) == expected
     if verdict.cause:
@@ -108,7 +108,7 @@ def test_image_that_another_pod_of_the_revision_runs_fails_nothing() -> None:
     """The registry is out, or the new node cannot reach it."""
     runs = replace(POD, name="a", containers=(Container("server", started=1.0),))
     pulls = replace(POD, name="b", containers=(Container("server", waiting="ImagePullBackOff"),))
-    verdict = judge([runs, pulls], now=999.0, unschedulable_deadline=300, was_good=False)
+    verdict = judge([runs, pulls], now=999.0, unschedulable_deadline=300, was_fully_ready=False)
     assert verdict.cause is None
 
 
@@ -128,7 +128,7 @@ def test_unavailable_store_fails_nothing_once_the_model_is_fetched(
     said = '{"reason": "SourceUnavailable", "message": "no answer"}'
     fetch = Container("fetch", init=True, terminated="Error", exit_code=code, message=said)
     pods = [replace(POD, name="a", artifact=artifact), replace(POD, name="b", containers=(fetch,))]
-    verdict = judge(pods, now=9.0, unschedulable_deadline=300, was_good=False)
+    verdict = judge(pods, now=9.0, unschedulable_deadline=300, was_fully_ready=False)
     assert (verdict.cause.reason if verdict.cause else None) == expected
 
 
@@ -186,14 +186,14 @@ def test_unschedulable_pod_has_its_own_deadline(now: float, expected: str | None
 
 @rule("R7")
 @pytest.mark.parametrize(
-    ("was_good", "now", "expected"),
+    ("was_fully_ready", "now", "expected"),
     [(True, 35.0, None), (True, 40.0, "ProbeFailed"), (False, 99.0, None)],
 )
 def test_readiness_probe_that_fails_after_it_passed_fails_the_revision(
-    was_good: bool, now: float, expected: str | None
+    was_fully_ready: bool, now: float, expected: str | None
 ) -> None:
     pod = replace(POD, ready_changed=30.0, containers=(Container("server"),))
-    assert reason(now, was_good=was_good, pod=pod) == expected
+    assert reason(now, was_fully_ready=was_fully_ready, pod=pod) == expected
 
 
 @rule("R7")
@@ -207,7 +207,7 @@ def test_pod_scheduled_late_that_still_loads_was_never_ready(
 ) -> None:
     server = Container("server", started=started)
     pod = replace(POD, ready_changed=changed, containers=(server,))
-    assert reason(90.0, was_good=True, pod=pod) == expected
+    assert reason(90.0, was_fully_ready=True, pod=pod) == expected
 
 
 @rule("R25")

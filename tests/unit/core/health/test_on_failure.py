@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from canarium.core.evidence.verdict import Finding, OnFailure, Tally, TallyLimits, Verdict, weigh
+from canarium.core.evidence.verdict import (
+    Finding,
+    OnFailure,
+    Tally,
+    TallyLimits,
+    Verdict,
+    evidence_from,
+)
 from core.cluster import Cluster, spec
 from core.health.analysis_scenarios import checks_of
 
@@ -29,7 +36,7 @@ def seen(cluster: Cluster, *findings: Finding) -> None:
     watch = cluster.requests.analysis
     assert watch is not None
     looks = [(f, Tally().after(f), TallyLimits()) for f in findings]
-    cluster.evidence = weigh(
+    cluster.evidence = evidence_from(
         watch.revision, watch.since, cluster.now, looks, checks_of(cluster, watch.revision)
     )
     cluster.settle()
@@ -129,7 +136,7 @@ def test_check_that_rolls_back_takes_precedence_over_one_that_holds() -> None:
             finding(Verdict.FAIL, OnFailure.ROLL_BACK, "b"),
         )
     ]
-    evidence = weigh("r", 0.0, 1.0, looks, ())
+    evidence = evidence_from("r", 0.0, 1.0, looks, ())
     assert evidence.failed
     assert evidence.failed.check == "b"
     assert evidence.verdict is Verdict.FAIL

@@ -33,7 +33,9 @@ def test_rollout_that_waits_for_a_deployment_names_its_finalizers() -> None:
     cluster.run(8)
     second = cluster.revision("2")
     cluster.deployments[second] = replace(cluster.deployments[second], terminating=True)
-    cluster.held = [BlockedDeletion("Deployment", f"m-{second}", ("a.io/x", "b.io/y"), cluster.now)]
+    cluster.blocked_deletions = [
+        BlockedDeletion("Deployment", f"m-{second}", ("a.io/x", "b.io/y"), cluster.now)
+    ]
     cluster.spec = spec("3")
     cluster.run(5)
     assert told(cluster) == [], "its controllers have their time"
@@ -46,7 +48,7 @@ def test_rollout_that_waits_for_a_deployment_names_its_finalizers() -> None:
     assert blocked(cluster).startswith(name)
     assert len(told(cluster)) == 1
     del cluster.deployments[second]
-    cluster.held.clear()
+    cluster.blocked_deletions.clear()
     cluster.run(90)
     assert cluster.serving() == {"3": 3}
     assert blocked(cluster) == ""
@@ -59,7 +61,7 @@ def test_lingering_object_is_reported_while_a_version_serves(
     kind: str,
 ) -> None:
     cluster = Cluster(spec("1")).run(10)
-    cluster.held = [BlockedDeletion(kind, "m", ("example.com/cleanup",), cluster.now)]
+    cluster.blocked_deletions = [BlockedDeletion(kind, "m", ("example.com/cleanup",), cluster.now)]
     cluster.run(12)
     assert cluster.status.phase == "Ready"
     assert f"{kind}/m has been terminating since" in cluster.status.message
@@ -76,7 +78,7 @@ def test_pod_kept_by_a_finalizer_is_named_once() -> None:
     cluster.spec = spec("3")
     cluster.run(2)
     pods = [p for p in cluster.pods if cluster.version(p.revision) == "2"]
-    cluster.held = [
+    cluster.blocked_deletions = [
         BlockedDeletion("Pod", p.name, ("a.io/x",), p.terminates_by or 0.0) for p in pods
     ]
     cluster.run(30)
@@ -90,7 +92,7 @@ def test_pod_kept_by_a_finalizer_is_named_once() -> None:
 @rule("R20", "R24")
 def test_name_kept_by_a_terminating_object_is_not_offered_for_adoption() -> None:
     kept = BlockedDeletion("Service", "m", ("a.io/x",), 0.0)
-    text = conflicts(Observed(name_conflicts=("Service m",), held=(kept,)), "m")
+    text = conflicts(Observed(name_conflicts=("Service m",), blocked_deletions=(kept,)), "m")
     assert "blocked by the finalizer a.io/x" in text
     assert "annotate" not in text
     assert "annotate" in conflicts(Observed(name_conflicts=("Deployment m-r", "Service m")), "m")
@@ -99,7 +101,9 @@ def test_name_kept_by_a_terminating_object_is_not_offered_for_adoption() -> None
 @rule("R20")
 def test_wait_for_children_of_a_deleted_model_names_the_finalizers() -> None:
     kept = BlockedDeletion("Deployment", "m-r", ("a.io/x",), 0.0)
-    plan = adoption(Status(), Observed(owned_by_deleted=("Deployment m-r",), held=(kept,)))
+    plan = adoption(
+        Status(), Observed(owned_by_deleted=("Deployment m-r",), blocked_deletions=(kept,))
+    )
     assert plan
     assert "blocked by the finalizer a.io/x" in plan.status.message
 

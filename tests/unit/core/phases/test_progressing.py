@@ -186,14 +186,17 @@ def test_autoscaled_stable_keeps_its_floor_while_a_candidate_exists() -> None:
     extra = {"scaling": {"minReplicas": 1, "maxReplicas": 5}}
     cluster = live("1", **extra)
     first = cluster.revision("1")
-    assert (cluster.autoscalers[first].low, cluster.autoscalers[first].high) == (1, 5)
+    assert (cluster.autoscalers[first].min_replicas, cluster.autoscalers[first].max_replicas) == (
+        1,
+        5,
+    )
     cluster.deployments[first] = type(cluster.deployments[first])(
         f"m-{first}", f"uid-{first}", first, cluster.deployments[first].color, 4
     )
     cluster.run(5)
     cluster.spec = spec("2", **extra)
     cluster.run(4)
-    assert cluster.autoscalers[first].low == 4
+    assert cluster.autoscalers[first].min_replicas == 4
 
 
 @rule("R12")

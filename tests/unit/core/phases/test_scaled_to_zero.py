@@ -200,9 +200,9 @@ def test_message_names_the_live_version_while_a_model_is_scaled_to_zero(make: An
 @rule("R3", "R4", "R29")
 @pytest.mark.parametrize("begun", [0.0, 1.0])
 def test_first_version_of_a_model_that_is_scaled_to_zero_has_no_pods(begun: float) -> None:
-    asleep = spec("1", scaling={"replicas": 0})
-    cluster = Cluster(spec("1") if begun else asleep).run(begun)
-    cluster.spec = asleep
+    at_zero = spec("1", scaling={"replicas": 0})
+    cluster = Cluster(spec("1") if begun else at_zero).run(begun)
+    cluster.spec = at_zero
     cluster.run(2000)
     assert cluster.pods == []
     assert bool(cluster.deployments) == bool(begun)
@@ -315,7 +315,7 @@ BY_QUEUE = {
 def test_first_version_that_may_be_scaled_to_zero_starts_with_a_pod() -> None:
     cluster = Cluster(spec("1", scaling=BY_QUEUE)).run(20)
     assert cluster.serving() == {"1": 1}
-    assert [(a.low, a.high) for a in cluster.autoscalers.values()] == [(0, 4)]
+    assert [(a.min_replicas, a.max_replicas) for a in cluster.autoscalers.values()] == [(0, 4)]
 
 
 @BOTH

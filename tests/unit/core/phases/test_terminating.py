@@ -27,9 +27,11 @@ def model(*finalizers: str, status: Any = SERVING) -> dict[str, Any]:
     return {"metadata": meta, "status": status}
 
 
-def reported(raw: Any, *foreign: str, held: Any = ()) -> tuple[dict[str, Any], dict[str, Any]]:
+def reported(
+    raw: Any, *foreign: str, blocked_deletions: Any = ()
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The status, and its conditions by type."""
-    status = terminating.status_of(raw, foreign, tuple(held), since=0.0, now=9.0)
+    status = terminating.status_of(raw, foreign, tuple(blocked_deletions), since=0.0, now=9.0)
     return status, {c["type"]: c for c in status["conditions"]}
 
 
@@ -68,8 +70,8 @@ def test_repeated_report_changes_nothing_and_posts_no_event() -> None:
     [("foregroundDeletion", "ForegroundDeletion"), ("orphan", "OrphaningDeletion")],
 )
 def test_deletion_by_the_garbage_collector_has_its_own_reason(finalizer: str, reason: str) -> None:
-    held = [BlockedDeletion("Pod", "m-r-1", ("a.io/x",), 0.0)]
-    status, conditions = reported(model(finalizer), held=held)
+    blocked_deletions = [BlockedDeletion("Pod", "m-r-1", ("a.io/x",), 0.0)]
+    status, conditions = reported(model(finalizer), blocked_deletions=blocked_deletions)
     assert conditions["Terminating"]["reason"] == reason
     named = "Pod/m-r-1 has been terminating since" in status["message"]
     assert named == (reason == "ForegroundDeletion"), "orphaning deletes none"

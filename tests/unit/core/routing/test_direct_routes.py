@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from canarium.core.decision.plan import Plan, SetRouteWeights
-from canarium.core.evidence.verdict import Finding, Tally, TallyLimits, Verdict, weigh
+from canarium.core.evidence.verdict import Finding, Tally, TallyLimits, Verdict, evidence_from
 from core.api_answers import denied
 from core.cluster import Cluster, gateway_spec, spec
 
@@ -139,7 +139,7 @@ def test_mirror_is_closed_when_a_check_fails(make: Make) -> None:
         "errors", Verdict.FAIL, "AboveMaximum", "0.5 is above 0.01", 0.5, 0.01, None, 99
     )
     looks = [(above, Tally().after(above), TallyLimits())]
-    cluster.evidence = weigh(watch.revision, watch.since, cluster.now, looks, ())
+    cluster.evidence = evidence_from(watch.revision, watch.since, cluster.now, looks, ())
     decision = cluster.reconcile()
     assert decision.status.failure is not None
     assert decision.status.failure.reason == "AnalysisFailed"

@@ -128,7 +128,7 @@ def degraded(cluster: Cluster) -> None:
     cluster.crash("1").run(1)
 
 
-def asleep(cluster: Cluster) -> None:
+def scaled_to_zero(cluster: Cluster) -> None:
     ready(cluster)
     cluster.spec = {**cluster.spec, "scaling": {"replicas": 0}}
     cluster.run(10)

@@ -17,7 +17,6 @@ from core.status.phase_scenarios import (
     _rejected,
     agree,
     all_crash,
-    asleep,
     baking,
     degraded,
     failed,
@@ -28,6 +27,7 @@ from core.status.phase_scenarios import (
     record_of_stable_deleted,
     rolled_back,
     rolling_back,
+    scaled_to_zero,
     stable_crashes,
     starting,
     status_lost,
@@ -50,7 +50,7 @@ REACHED: dict[str, Deed] = {
     "Degraded": degraded,
 }
 #: Not a separate phase: no version serves, as requested.
-ASLEEP: dict[str, Deed] = {"asleep": asleep}
+SCALED_TO_ZERO: dict[str, Deed] = {"scaled_to_zero": scaled_to_zero}
 
 
 DEEDS: tuple[Deed, ...] = (
@@ -75,7 +75,7 @@ MAKERS: tuple[Maker, ...] = (spec, gateway_spec, recreate_spec)
 #: Every phase by both kinds of router and by strategy Recreate, which keeps no version warm.
 WALK = [
     pytest.param(phase, make, id=f"{phase}-{make.__name__.removesuffix('_spec')}")
-    for phase in (*REACHED, *ASLEEP)
+    for phase in (*REACHED, *SCALED_TO_ZERO)
     for make in MAKERS
     if (phase, make) != ("Baking", recreate_spec)
 ]
@@ -85,7 +85,7 @@ WALK = [
 def at(phase: str, make: Maker) -> Cluster:
     """A cluster whose model has just reached the phase."""
     cluster = Cluster(make("1"))
-    (REACHED | ASLEEP)[phase](cluster)
+    (REACHED | SCALED_TO_ZERO)[phase](cluster)
     return cluster
 
 

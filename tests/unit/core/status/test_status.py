@@ -16,10 +16,10 @@ from core.api_answers import denied
 from core.cluster import Cluster, gateway_spec, spec
 from core.status.phase_scenarios import (
     agree,
-    asleep,
     baking,
     progressing,
     record_of_stable_deleted,
+    scaled_to_zero,
     stable_crashes,
     starting,
 )
@@ -110,7 +110,7 @@ def test_version_of_stable_stays_when_its_record_is_deleted() -> None:
 @rule("R29")
 def test_scaling_up_from_zero_is_not_an_outage() -> None:
     cluster = Cluster(spec("1"))
-    asleep(cluster)
+    scaled_to_zero(cluster)
     events = len(cluster.events)
     cluster.boot = 5.0
     cluster.spec = spec("1")

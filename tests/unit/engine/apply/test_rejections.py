@@ -9,7 +9,7 @@ from canarium.engine.apply.rejections import PATIENT, URGENT, Rejections
 from canarium.kube import resources
 
 KEY = ("risk", "fraud")
-WISH = (1, ResolvedRuntime())
+BASIS = (1, ResolvedRuntime())
 ROUTE = Rejection("HTTPRoute fraud", "no such field")
 
 
@@ -27,16 +27,16 @@ def test_rejected_write_that_moves_traffic_is_retried_at_once() -> None:
     clock = Clock()
     rejections = Rejections(clock)
     for _ in range(8):
-        rejections.note(KEY, WISH, ROUTE)
+        rejections.add(KEY, BASIS, ROUTE)
     clock.now += 1
-    assert rejections.of(KEY, WISH) == (ROUTE,)
-    rejections.press(KEY, True)
-    assert rejections.of(KEY, WISH) == ()
+    assert rejections.of(KEY, BASIS) == (ROUTE,)
+    rejections.set_urgent(KEY, True)
+    assert rejections.of(KEY, BASIS) == ()
     assert rejections.outdated(KEY)
 
-    rejections.note(KEY, WISH, ROUTE)
-    rejections.press(KEY, True)
-    assert rejections.of(KEY, WISH) == (ROUTE,)
+    rejections.add(KEY, BASIS, ROUTE)
+    rejections.set_urgent(KEY, True)
+    assert rejections.of(KEY, BASIS) == (ROUTE,)
     assert not rejections.outdated(KEY)
     wait = rejections.next_try(KEY)
     assert wait is not None
@@ -49,13 +49,13 @@ def test_rejection_is_over_with_the_next_successful_write_of_the_object() -> Non
     clock = Clock()
     rejections = Rejections(clock)
     for _ in range(8):
-        rejections.note(KEY, WISH, ROUTE)
+        rejections.add(KEY, BASIS, ROUTE)
     clock.now += 1
-    with rejections.watching(KEY, resources.SERVICES, "fraud"):
+    with rejections.guarding(KEY, resources.SERVICES, "fraud"):
         pass
-    assert rejections.of(KEY, WISH) == (ROUTE,), "another object was written"
-    with rejections.watching(KEY, resources.HTTP_ROUTES, "fraud"):
+    assert rejections.of(KEY, BASIS) == (ROUTE,), "another object was written"
+    with rejections.guarding(KEY, resources.HTTP_ROUTES, "fraud"):
         pass
-    assert rejections.of(KEY, WISH) == ()
+    assert rejections.of(KEY, BASIS) == ()
     assert rejections.outdated(KEY), "the decision is made again, without it"
     assert rejections.next_try(KEY) is None

@@ -75,7 +75,7 @@ def cluster(*models: str) -> tuple[Store, Claims, Woken]:
 
 
 def found(store: Store, key: Key = KEY) -> RouteConflict | None:
-    return store.observed(key).conflict
+    return store.observed(key).route_conflict
 
 
 # I16

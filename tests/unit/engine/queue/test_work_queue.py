@@ -254,19 +254,19 @@ async def test_backoff_waits_as_long_as_the_server_asks_and_a_jitter(
     assert queue.backoff("a", at_least=1e9) <= 72
 
 
-async def test_untaken_time_grows_while_due_keys_wait(queue: WorkQueue[str], clock: Clock) -> None:
+async def test_starved_time_grows_while_due_keys_wait(queue: WorkQueue[str], clock: Clock) -> None:
     clock.now += 100
-    assert queue.untaken() == 0
+    assert queue.starved_for() == 0
     queue.add("a")
     queue.add_after("b", 5)
     clock.now += 10
-    assert queue.untaken() == 10
+    assert queue.starved_for() == 10
     queue.take()
-    assert queue.untaken() == 0
+    assert queue.starved_for() == 0
     clock.now += 3
     assert queue.take() == "b"
     clock.now += 3
-    assert queue.untaken() == 0
+    assert queue.starved_for() == 0
 
 
 # H7
