@@ -138,5 +138,15 @@ def test_reasons_in_the_golden_file_are_those_of_the_product() -> None:
     assert shown - known == set(), "a test invents them"
 
 
+def test_every_module_with_messages_is_in_a_golden_file() -> None:
+    sections = (*other_messages.SECTIONS.values(), other_messages.ELSEWHERE)
+    patterns = [pattern for section in sections for pattern in section]
+    patterns += [f"core/{name}/*.py" for name in WORDED]
+    package = other_messages.PACKAGE
+    shown = {path for pattern in patterns for path in package.glob(pattern)}
+    others = set(package.rglob("*.py")) - shown
+    assert sorted(path for path in others if any(other_messages.messages(path))) == []
+
+
 def test_messages_outside_of_decisions_are_those_of_their_golden_file() -> None:
     assert other_messages.page() == other_messages.GOLDEN.read_text(), "run `make messages`"
