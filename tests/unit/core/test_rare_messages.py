@@ -16,9 +16,11 @@ from canarium.core.decision.plan import Plan
 from canarium.core.evidence.measures import Missing
 from canarium.core.evidence.verdict import Bounds, Evidence, judge
 from canarium.core.facts.gateways import Precedence, RouteConflict
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import (
     BlockedDeletion,
     Modified,
+    NameConflict,
     Observed,
     Orphan,
     ResolvedRuntime,
@@ -272,23 +274,29 @@ def texts(decision: Plan) -> str:
     return "\n".join(parts)
 
 
-HELD = tuple(BlockedDeletion("Pod", f"p{i}", ("a.io/x",), 0.0) for i in range(5))
+HELD = tuple(BlockedDeletion(ObjectRef("Pod", f"p{i}"), ("a.io/x",), 0.0) for i in range(5))
 CASES: dict[str, tuple[Callable[[], Plan], str]] = {
     "adopted": (
-        lambda: fresh(orphans=(Orphan("Deployment", "m-x", "uid"),)),
+        lambda: fresh(orphans=(Orphan(ObjectRef("Deployment", "m-x"), "uid"),)),
         "Adopted Deployment/m-x, left by a deleted model of this name",
     ),
     "inherited": (
-        lambda: fresh(owned_by_deleted=("Deployment m-x",)),
+        lambda: fresh(owned_by_deleted=(ObjectRef("Deployment", "m-x"),)),
         "Waiting for the garbage collector to finish with Deployment/m-x",
     ),
     "one foreign object": (
-        lambda: fresh(name_conflicts=("Service m",)),
-        "Service/m exists and is not controlled by this model. To adopt an object without a",
+        lambda: fresh(name_conflicts=(NameConflict(ObjectRef("Service", "m")),)),
+        "Service/m (no owner) exists and is not controlled by this model. To adopt an object",
     ),
     "foreign objects": (
-        lambda: fresh(name_conflicts=("Service m", "Deployment m-x")),
-        "Service/m, Deployment/m-x exist and are not controlled by this model",
+        lambda: fresh(
+            name_conflicts=(
+                NameConflict(ObjectRef("Service", "m")),
+                NameConflict(ObjectRef("Deployment", "m-x"), "ConfigMap/shop"),
+            )
+        ),
+        "Service/m (no owner), Deployment/m-x (controlled by ConfigMap/shop) exist and are not "
+        "controlled by this model",
     ),
     "promote after promotion": (
         lambda: commanded(serving, "promote"),

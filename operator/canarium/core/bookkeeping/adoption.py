@@ -13,8 +13,9 @@ from canarium.api.reasons import EventReason
 from canarium.api.states import Phase
 from canarium.api.status import Status
 from canarium.core.decision.plan import Adopt, Event, Plan
-from canarium.core.facts.observed import Observed
-from canarium.core.messages import object_name, sentences
+from canarium.core.facts.object_ref import ObjectRef
+from canarium.core.facts.observed import NameConflict, Observed
+from canarium.core.messages import sentences
 from canarium.core.outcomes.blocked_deletions import described
 
 #: Records first: the other objects are interpreted by them.
@@ -40,17 +41,16 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
             phase=Phase.STARTING, status=after, requeue_after=_AGAIN, status_is_urgent=False
         )
     rejected = {rejection.what for rejection in observed.rejections}
-    adoptable = [one for one in observed.orphans if one.what not in rejected]
+    adoptable = [one for one in observed.orphans if one.object.status_text not in rejected]
     if not adoptable:
         return None
-    adoptable.sort(key=lambda one: (_place(one.kind), one.name))
-    text = (
-        f"Adopted {_listed([one.what for one in adoptable])}, left by a deleted model of this name"
-    )
+    adoptable.sort(key=lambda one: (_place(one.object.kind), one.object.name))
+    listed = _listed([one.object for one in adoptable])
+    text = f"Adopted {listed}, left by a deleted model of this name"
     return Plan(
         phase=Phase.STARTING,
         status=_begun(status, text) if status.is_new else status,
-        actions=tuple(Adopt(one.kind, one.name, one.uid) for one in adoptable),
+        actions=tuple(Adopt(one.object.kind, one.object.name, one.uid) for one in adoptable),
         events=(Event("Normal", EventReason.ADOPTED, text),),
         status_is_urgent=False,
     )
@@ -61,7 +61,8 @@ def conflicts(observed: Observed, model: str) -> str:
     one = len(observed.name_conflicts) == 1
     what = _listed(observed.name_conflicts)
     text = f"{what} {'exists and is' if one else 'exist and are'} not controlled by this model"
-    leaving = [each for each in observed.blocked_deletions if each.what in observed.name_conflicts]
+    objects = {each.object for each in observed.name_conflicts}
+    leaving = [each for each in observed.blocked_deletions if each.object in objects]
     rest = len(leaving) < len(observed.name_conflicts)
     return sentences(text, described(leaving), how_to_adopt(model) if rest else "")
 
@@ -82,7 +83,7 @@ def _place(kind: str) -> int:
     return _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
 
 
-def _listed(names: Iterable[str]) -> str:
-    all_of = [object_name(name) for name in names]
+def _listed(objects: Iterable[ObjectRef | NameConflict]) -> str:
+    all_of = [str(one) for one in objects]
     more = len(all_of) - _LISTED
     return ", ".join(all_of[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -14,6 +14,7 @@ from canarium.core.facts.check_templates import CheckTemplate
 from canarium.core.facts.gate_answers import GateAnswer
 from canarium.core.facts.gate_jobs import GATE_SERVICE, GateJob, GateService, JobReport
 from canarium.core.facts.gateways import Backend, Gateway, Route, RouteConflict
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.pods import Pod, Trouble
 from canarium.core.facts.resolution import Resolution
 from canarium.core.facts.revision import Record
@@ -143,14 +144,19 @@ class Rejection:
 class Orphan:
     """An object without an owner that the model may adopt (R20)."""
 
-    kind: str
-    name: str
+    object: ObjectRef
     uid: str
 
-    @property
-    def what(self) -> str:
-        """Kind and name."""
-        return f"{self.kind} {self.name}"
+
+@dataclass(frozen=True, order=True, slots=True)
+class NameConflict:
+    """An object that has a name of ours and another owner; `owner` is its controller, if any."""
+
+    object: ObjectRef
+    owner: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.object} ({f'controlled by {self.owner}' if self.owner else 'no owner'})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +166,9 @@ class BlockedDeletion:
     `due` is its deletionTimestamp: for a pod the end of its grace period, else when it was deleted.
     """
 
-    kind: str
-    name: str
+    object: ObjectRef
     finalizers: tuple[str, ...]
     due: float
-
-    @property
-    def what(self) -> str:
-        """Kind and name."""
-        return f"{self.kind} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,12 +219,12 @@ class Observed:
     modified: tuple[Modified, ...] = ()
     orphans: tuple[Orphan, ...] = ()
     #: Objects that a deleted model of the same name still controls.
-    owned_by_deleted: tuple[str, ...] = ()
+    owned_by_deleted: tuple[ObjectRef, ...] = ()
     #: Objects whose deletion is blocked by finalizers, with or without an owner.
     blocked_deletions: tuple[BlockedDeletion, ...] = ()
     #: Objects with labels or names of this model's children that it does not control, each with
     #: its owner (R24).
-    name_conflicts: tuple[str, ...] = ()
+    name_conflicts: tuple[NameConflict, ...] = ()
     runtime: ResolvedRuntime = field(default_factory=lambda: ResolvedRuntime())
     #: Latest result for the model's moving reference; None until the registry has answered.
     resolution: Resolution | None = None
@@ -295,11 +295,9 @@ class Observed:
         """Returns the rejected write of one of `objects`, each named `Kind name`."""
         return next((r for r in self.rejections if r.what in objects), None)
 
-    def blocking_finalizers(self, kind: str, name: str) -> tuple[str, ...]:
+    def blocking_finalizers(self, ref: ObjectRef) -> tuple[str, ...]:
         """Returns the finalizers that block the deletion of an object."""
-        finalizers = (
-            one.finalizers for one in self.blocked_deletions if (one.kind, one.name) == (kind, name)
-        )
+        finalizers = (one.finalizers for one in self.blocked_deletions if one.object == ref)
         return next(finalizers, ())
 
     def record(self, revision: str | None) -> Record | None:

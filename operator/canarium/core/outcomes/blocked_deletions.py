@@ -16,7 +16,7 @@ from canarium.api.status import Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Event
 from canarium.core.facts.observed import BlockedDeletion
-from canarium.core.messages import object_name, sentences
+from canarium.core.messages import sentences
 from canarium.core.times import stamp, time_text
 
 #: Seconds after which a blocked deletion is reported.
@@ -30,9 +30,9 @@ _LISTED = 10
 
 def described(deletions: Iterable[BlockedDeletion], limit: int = _OBJECTS) -> str:
     """Returns sentences about up to `limit` objects and their finalizers; empty without any."""
-    ordered = sorted(deletions, key=lambda one: (one.kind, one.name))
+    ordered = sorted(deletions, key=lambda one: one.object)
     parts = [
-        f"{object_name(one.what)} has been terminating since {time_text(one.due)} and is blocked "
+        f"{one.object} has been terminating since {time_text(one.due)} and is blocked "
         f"by {finalizers(one.finalizers)}"
         for one in ordered[:limit]
     ]
@@ -58,7 +58,9 @@ def named(ctx: RolloutContext, message: str) -> str:
     already."""
     hold = ctx.status.waiting_for
     waited_for = hold.pod if hold else None
-    rest = (one for one in _overdue(ctx) if (one.kind, one.name) != ("Pod", waited_for))
+    rest = (
+        one for one in _overdue(ctx) if (one.object.kind, one.object.name) != ("Pod", waited_for)
+    )
     return sentences(message, described(rest, limit=1))
 
 
@@ -73,10 +75,12 @@ def reported(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
 
 def listed(ctx: RolloutContext) -> tuple[status.BlockedDeletion, ...] | None:
     """Returns the blocked deletions for the status; None without any."""
-    overdue = sorted(_overdue(ctx), key=lambda one: (one.kind, one.name))[:_LISTED]
+    overdue = sorted(_overdue(ctx), key=lambda one: one.object)[:_LISTED]
     listed = (
         status.BlockedDeletion(
-            object=one.what, finalizers=one.finalizers[:_LISTED], start_time=stamp(one.due)
+            object=one.object.status_text,
+            finalizers=one.finalizers[:_LISTED],
+            start_time=stamp(one.due),
         )
         for one in overdue
     )

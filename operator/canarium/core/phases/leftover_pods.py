@@ -15,6 +15,7 @@ from canarium.api.reasons import HoldReason
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, RestoreLabels
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import COLORS
 from canarium.core.facts.pods import Pod
 from canarium.core.outcomes.blocked_deletions import finalizers
@@ -44,7 +45,7 @@ def find_leftover(ctx: RolloutContext, pods: Iterable[Pod]) -> Leftover:
                 pod.terminates_by,
                 f"should have terminated by {time_text(pod.terminates_by)}",
             )
-            blocking = ctx.observed.blocking_finalizers("Pod", pod.name)
+            blocking = ctx.observed.blocking_finalizers(ObjectRef("Pod", pod.name))
             text += f" and is blocked by {finalizers(blocking)}" if blocking else ""
         elif not pod.controlled:
             due = parse(hold.start_time) if hold and hold.awaited in POD_DELETION_WAITS else ctx.now

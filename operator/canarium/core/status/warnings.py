@@ -6,6 +6,7 @@ from canarium.api.reasons import WarningReason
 from canarium.api.status import StatusWarning
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.sanitize import ignored
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.pods import Pod
 from canarium.core.messages import object_name
 from canarium.core.outcomes import blocked_deletions
@@ -44,7 +45,7 @@ def _record(ctx: RolloutContext, revision: str, reason: WarningReason, what: str
 
 
 def _stuck(ctx: RolloutContext, pod: Pod) -> StatusWarning:
-    blocking = ctx.observed.blocking_finalizers("Pod", pod.name)
+    blocking = ctx.observed.blocking_finalizers(ObjectRef("Pod", pod.name))
     why = (
         f"it is blocked by {blocked_deletions.finalizers(blocking)}"
         if blocking

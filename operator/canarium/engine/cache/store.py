@@ -11,7 +11,15 @@ from typing import Any
 
 from canarium.core.facts.gate_jobs import GateService
 from canarium.core.facts.gateways import Backend, Route, RouteConflict
-from canarium.core.facts.observed import BlockedDeletion, Observed, Orphan, ResolvedRuntime, Service
+from canarium.core.facts.object_ref import ObjectRef
+from canarium.core.facts.observed import (
+    BlockedDeletion,
+    NameConflict,
+    Observed,
+    Orphan,
+    ResolvedRuntime,
+    Service,
+)
 from canarium.core.facts.pods import CREATING_REASONS, Pod
 from canarium.engine.cache import (
     istio,
@@ -184,7 +192,9 @@ class Store:
     def blocked_deletions(self, key: Key) -> tuple[BlockedDeletion, ...]:
         """Returns objects of the model whose deletion is blocked by finalizers."""
         return tuple(
-            BlockedDeletion(resource.kind, child.name, child.finalizers, child.deleted or 0.0)
+            BlockedDeletion(
+                ObjectRef(resource.kind, child.name), child.finalizers, child.deleted or 0.0
+            )
             for resource in _PROJECTIONS
             if resource is not resources.ENDPOINT_SLICES
             for child in self.children(resource, key)
@@ -195,22 +205,22 @@ class Store:
         """Returns the facts about one model. Objects that it does not control are foreign (R24)."""
         parent = self.parents.items[key]
         uid, raw = parent.uid, parent.raw
-        foreign: list[str] = []
+        foreign: list[NameConflict] = []
         orphans: list[Orphan] = []
-        inherited: list[str] = []
+        inherited: list[ObjectRef] = []
 
         def ours(resource: Resource) -> list[Any]:
             facts = []
             for child in self.children(resource, key):
+                ref = ObjectRef(resource.kind, child.name)
                 if child.owner == uid:
                     facts.append(child.fact)
                 elif child.inherited:
-                    inherited.append(f"{resource.kind} {child.name}")
+                    inherited.append(ref)
                 elif child.adoptable:
-                    orphans.append(Orphan(resource.kind, child.name, child.uid))
+                    orphans.append(Orphan(ref, child.uid))
                 elif child.owner is None or resource is resources.SERVICES:
-                    whose = f"controlled by {child.controller}" if child.controller else "no owner"
-                    foreign.append(f"{resource.kind} {child.name} ({whose})")
+                    foreign.append(NameConflict(ref, child.controller or None))
             return facts
 
         def endpoints(service: str) -> frozenset[str]:
@@ -260,7 +270,7 @@ class Store:
             orphans=tuple(orphans),
             owned_by_deleted=tuple(sorted(inherited)),
             blocked_deletions=self.blocked_deletions(key),
-            name_conflicts=tuple(sorted(foreign)),
+            name_conflicts=tuple(sorted(foreign, key=str)),
             runtime=self.selected_runtime(key),
             annotations=model_deployments.commands(raw),
         )

@@ -8,7 +8,8 @@ import pytest
 
 from canarium.api.status import Status
 from canarium.core.bookkeeping.adoption import adoption, conflicts
-from canarium.core.facts.observed import BlockedDeletion, Observed
+from canarium.core.facts.object_ref import ObjectRef
+from canarium.core.facts.observed import BlockedDeletion, NameConflict, Observed
 from canarium.core.outcomes.blocked_deletions import described
 from core.cluster import Cluster, spec
 
@@ -34,7 +35,7 @@ def test_rollout_that_waits_for_a_deployment_names_its_finalizers() -> None:
     second = cluster.revision("2")
     cluster.deployments[second] = replace(cluster.deployments[second], terminating=True)
     cluster.blocked_deletions = [
-        BlockedDeletion("Deployment", f"m-{second}", ("a.io/x", "b.io/y"), cluster.now)
+        BlockedDeletion(ObjectRef("Deployment", f"m-{second}"), ("a.io/x", "b.io/y"), cluster.now)
     ]
     cluster.spec = spec("3")
     cluster.run(5)
@@ -61,7 +62,9 @@ def test_lingering_object_is_reported_while_a_version_serves(
     kind: str,
 ) -> None:
     cluster = Cluster(spec("1")).run(10)
-    cluster.blocked_deletions = [BlockedDeletion(kind, "m", ("example.com/cleanup",), cluster.now)]
+    cluster.blocked_deletions = [
+        BlockedDeletion(ObjectRef(kind, "m"), ("example.com/cleanup",), cluster.now)
+    ]
     cluster.run(12)
     assert cluster.status.phase == "Ready"
     assert f"{kind}/m has been terminating since" in cluster.status.message
@@ -79,7 +82,7 @@ def test_pod_kept_by_a_finalizer_is_named_once() -> None:
     cluster.run(2)
     pods = [p for p in cluster.pods if cluster.version(p.revision) == "2"]
     cluster.blocked_deletions = [
-        BlockedDeletion("Pod", p.name, ("a.io/x",), p.terminates_by or 0.0) for p in pods
+        BlockedDeletion(ObjectRef("Pod", p.name), ("a.io/x",), p.terminates_by or 0.0) for p in pods
     ]
     cluster.run(30)
     warned = [
@@ -91,25 +94,39 @@ def test_pod_kept_by_a_finalizer_is_named_once() -> None:
 
 @rule("R20", "R24")
 def test_name_kept_by_a_terminating_object_is_not_offered_for_adoption() -> None:
-    kept = BlockedDeletion("Service", "m", ("a.io/x",), 0.0)
-    text = conflicts(Observed(name_conflicts=("Service m",), blocked_deletions=(kept,)), "m")
+    kept = BlockedDeletion(ObjectRef("Service", "m"), ("a.io/x",), 0.0)
+    text = conflicts(
+        Observed(
+            name_conflicts=(NameConflict(ObjectRef("Service", "m")),), blocked_deletions=(kept,)
+        ),
+        "m",
+    )
     assert "blocked by the finalizer a.io/x" in text
     assert "annotate" not in text
-    assert "annotate" in conflicts(Observed(name_conflicts=("Deployment m-r", "Service m")), "m")
+    assert "annotate" in conflicts(
+        Observed(
+            name_conflicts=(
+                NameConflict(ObjectRef("Deployment", "m-r")),
+                NameConflict(ObjectRef("Service", "m")),
+            )
+        ),
+        "m",
+    )
 
 
 @rule("R20")
 def test_wait_for_children_of_a_deleted_model_names_the_finalizers() -> None:
-    kept = BlockedDeletion("Deployment", "m-r", ("a.io/x",), 0.0)
+    kept = BlockedDeletion(ObjectRef("Deployment", "m-r"), ("a.io/x",), 0.0)
     plan = adoption(
-        Status(), Observed(owned_by_deleted=("Deployment m-r",), blocked_deletions=(kept,))
+        Status(),
+        Observed(owned_by_deleted=(ObjectRef("Deployment", "m-r"),), blocked_deletions=(kept,)),
     )
     assert plan
     assert "blocked by the finalizer a.io/x" in plan.status.message
 
 
 def test_long_lists_are_counted() -> None:
-    many = [BlockedDeletion("Pod", f"p{n}", tuple("abcde"), 0.0) for n in range(5)]
+    many = [BlockedDeletion(ObjectRef("Pod", f"p{n}"), tuple("abcde"), 0.0) for n in range(5)]
     text = described(many)
     assert "the finalizers a, b, c and 2 more" in text
     assert text.endswith("2 more objects are blocked in the same way.")

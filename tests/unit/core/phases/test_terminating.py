@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import BlockedDeletion
 from canarium.core.phases import terminating
 
@@ -70,7 +71,7 @@ def test_repeated_report_changes_nothing_and_posts_no_event() -> None:
     [("foregroundDeletion", "ForegroundDeletion"), ("orphan", "OrphaningDeletion")],
 )
 def test_deletion_by_the_garbage_collector_has_its_own_reason(finalizer: str, reason: str) -> None:
-    blocked_deletions = [BlockedDeletion("Pod", "m-r-1", ("a.io/x",), 0.0)]
+    blocked_deletions = [BlockedDeletion(ObjectRef("Pod", "m-r-1"), ("a.io/x",), 0.0)]
     status, conditions = reported(model(finalizer), blocked_deletions=blocked_deletions)
     assert conditions["Terminating"]["reason"] == reason
     named = "Pod/m-r-1 has been terminating since" in status["message"]
