@@ -26,6 +26,8 @@ Raw = Mapping[str, Any]
 _CHUNK = 1 << 20
 #: Why kubectl does not start a credential plugin with `interactiveMode: Always`.
 _NO_TERMINAL = "cannot support interactive mode: standard input is not a terminal"
+#: The watches that run.
+_watches: set[Watch] = set()
 #: Set once a credential plugin has refused to run without a terminal.
 _needs_terminal = threading.Event()
 
@@ -113,6 +115,7 @@ class Watch:
         self._process = subprocess.Popen(
             command, stdin=stdin_of_kubectl(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
+        _watches.add(self)
 
     def __iter__(self) -> Iterator[tuple[str, Raw]]:
         assert self._process.stdout is not None
@@ -128,6 +131,7 @@ class Watch:
     def fault(self) -> CliError | None:
         """Why kubectl ended; None when it ended without an error. Waits for its end."""
         _, stderr = self._process.communicate()
+        _watches.discard(self)
         words = stderr.decode(errors="replace")
         return fault(words) if self._process.returncode and words.strip() else None
 
@@ -135,6 +139,12 @@ class Watch:
         """Ends kubectl; the iteration and `fault` end with it."""
         if self._process.poll() is None:
             self._process.terminate()
+
+
+def stop_watches() -> None:
+    """Ends every watch, also those of threads that cannot end them because the program ends."""
+    for watch in tuple(_watches):
+        watch.stop()
 
 
 def _first_value(text: str) -> tuple[dict[str, Any], int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,8 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 #: What a shell reports for a program that SIGPIPE has ended.
 BROKEN_PIPE = 141
+#: The same for SIGTERM.
+TERMINATED = 143
 
 
 @contextmanager
@@ -121,9 +124,18 @@ def cli() -> None:
     """
 
 
+def _end(*_: object) -> None:
+    """Ends the program as SIGTERM asks, and kubectl with it: its processes would stay otherwise."""
+    from canarium_cli.kubectl import stop_watches
+
+    stop_watches()
+    raise SystemExit(TERMINATED)
+
+
 def main(words: list[str] | None = None) -> Any:
     """Runs the program; exits with one of the documented codes."""
     open_closed_streams()
+    signal.signal(signal.SIGTERM, _end)
     name = os.path.basename(sys.argv[0])
     program = PROGRAM if name.startswith("kubectl-") else name
     shown = program if words is None else PROGRAM

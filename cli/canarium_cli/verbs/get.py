@@ -67,4 +67,4 @@ def _watch(connection: Connection, name: str, limit: int, goal: Goal | None) -> 
                 if code is not None:
                     raise SystemExit(int(code))
         except KeyboardInterrupt:
-            raise SystemExit(0) from None
+            raise SystemExit(130 if goal else 0) from None
