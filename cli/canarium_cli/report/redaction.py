@@ -12,8 +12,8 @@ from typing import Any
 REDACTED = "<redacted>"
 #: Names of fields, variables, headers and annotations whose values are removed.
 _TELLING = re.compile(
-    r"(token|passw(or)?d|secret|credential|authorization|api[-_]?key|access[-_]?key|private[-_]?key"
-    r"|cookie|signature)",
+    r"(token|pass(?!e[ds]|ing|age|enger|ive|port|through)|secret|credential|authorization"
+    r"|(api|access|account|private)[-_]?key|cookie|signature)",
     re.I,
 )
 #: The same words in fields that hold names and settings of Kubernetes, no values.
@@ -33,12 +33,15 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # A query parameter, a flag, or a setting in a log line.
     (
         re.compile(
-            r"((?:[\w-]*(?:token|passw(?:or)?d|secret|signature|credential|api[-_]?key"
-            r"|access[-_]?key))[\"']?\s*[=:]\s*[\"']?)(?!<redacted>)[^\s\"'&,;}]+",
+            r"((?:[\w-]*(?:token|passw(?:or)?d|passphrase|[_-]pass|secret|signature|credential"
+            r"|(?:api|access|account)[-_]?key))[\"']?\s*[=:]\s*[\"']?)(?!<redacted>)[^\s\"'&,;}]+",
             re.I,
         ),
         rf"\1{REDACTED}",
     ),
+    # The signature of an Azure shared access signature.
+    (re.compile(r"([?&;]sig=)[^\s\"'&]+", re.I), rf"\1{REDACTED}"),
+    (re.compile(r"\bsk-[A-Za-z0-9_-]{16,}"), REDACTED),
     (re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"), REDACTED),
     (re.compile(r"\b(ghp|gho|ghs|hf|glpat|xox[bp])[-_][A-Za-z0-9_-]{16,}\b"), REDACTED),
     (
@@ -61,20 +64,37 @@ def redacted(value: Any) -> Any:
         if value.get("kind") in ("Secret", "ConfigMap"):
             # Never read; a list of others' making could still contain one.
             value = {key: each for key, each in value.items() if key not in _CONTENTS}
+        if isinstance(value.get("name"), str) and _is_telling(value["name"]) and "value" in value:
+            # A header or a parameter.
+            value = {**value, "value": REDACTED}
         return {key: _field(key, each) for key, each in value.items() if key != "managedFields"}
     if isinstance(value, list):
-        return [redacted(each) for each in value]
+        return [
+            REDACTED if _is_option(before) and isinstance(each, str) else redacted(each)
+            for before, each in zip([None, *value], value, strict=False)
+        ]
     return redacted_text(value) if isinstance(value, str) else value
 
 
 def _field(key: str, value: Any) -> Any:
     if key == "env" and isinstance(value, list):
         return [_variable(each) for each in value]
+    if key == "env" and isinstance(value, dict):
+        return {name: REDACTED if isinstance(x, str) else redacted(x) for name, x in value.items()}
     if key == "annotations" and isinstance(value, dict):
         return {name: _annotation(name, each) for name, each in value.items()}
-    if isinstance(value, str) and _TELLING.search(key) and not _NAMES.search(key):
+    if isinstance(value, str) and _is_telling(key):
         return REDACTED
     return redacted(value)
+
+
+def _is_telling(name: str) -> bool:
+    return bool(_TELLING.search(name)) and not _NAMES.search(name)
+
+
+def _is_option(word: Any) -> bool:
+    """Whether it is an option of a command line whose value is the next word."""
+    return isinstance(word, str) and word.startswith("-") and "=" not in word and _is_telling(word)
 
 
 def _variable(variable: Any) -> Any:

@@ -165,3 +165,37 @@ def test_file_that_exists_is_not_overwritten(kubectl: Standin, tmp_path: Path) -
     assert done.code == 2
     assert "exists already" in done.err
     assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"args": ["serve", "--api-key", "geheim", "--port", "80"]},
+        {"env": {"KEY": "geheim"}},
+        {"headers": [{"name": "Authorization", "value": "geheim"}]},
+        {"httpHeaders": [{"name": "X-Api-Key", "value": "geheim"}]},
+        {"uri": "https://a.blob.core.windows.net/m?sv=2024&sig=geheim%3D&se=1"},
+        {"connection": "DefaultEndpointsProtocol=https;AccountKey=geheim;EndpointSuffix=x"},
+        {"log": "using sk-proj-geheimabcdefghij"},
+        {"dbPass": "geheim"},
+        {"log": "DB_PASS=geheim"},
+    ],
+    ids=str,
+)
+def test_credentials_disappear_from_objects(value: dict[str, Any]) -> None:
+    cleaned = json.dumps(redacted(value))
+    assert "geheim" not in cleaned
+    assert "<redacted>" in cleaned
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"args": ["--port", "80", "--model", "fraud"]},
+        {"message": "The smoke tests pass: promoted", "passed": "3", "compassed": "x"},
+        {"parameters": [{"name": "mode", "value": "fast"}]},
+    ],
+    ids=str,
+)
+def test_ordinary_values_of_objects_stay(value: dict[str, Any]) -> None:
+    assert redacted(value) == value
