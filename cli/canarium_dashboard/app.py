@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from canarium import VERSION
 from canarium_dashboard.access.identity import Access, Identity
@@ -36,6 +36,14 @@ from canarium_dashboard.settings import Settings
 _FILES = StaticFiles(directory=Path(__file__).parent / "static")
 
 
+class _Application(Starlette):
+    """Starlette within the guard: its own middleware would not protect its answers to errors."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        settings: Settings = self.state.settings
+        return Guard(super().build_middleware_stack(), settings.hosts)
+
+
 def create_app(settings: Settings, access: Access, api: Api) -> Starlette:
     """Returns the application. It connects to the API server when it is started."""
     dashboard = Dashboard(settings, access, api)
@@ -52,11 +60,7 @@ def create_app(settings: Settings, access: Access, api: Api) -> Starlette:
                     await tidying
                 await dashboard.feeds.stop()
 
-    app = Starlette(
-        routes=routes(settings.base_path),
-        lifespan=life,
-        middleware=[Middleware(Guard, hosts=settings.hosts)],
-    )
+    app = _Application(routes=routes(settings.base_path), lifespan=life)
     app.state.dashboard = dashboard
     app.state.settings = settings
     return app

@@ -93,7 +93,10 @@ def is_same_origin(request: Request) -> bool:
     origins = request.headers.getlist("origin")
     if len(origins) != 1:
         return False
-    origin = urlsplit(origins[0])
+    try:
+        origin = urlsplit(origins[0])
+    except ValueError:
+        return False
     if origin.scheme not in ("http", "https") or not origin.netloc:
         return False
     if origin.netloc.lower() == request.headers.get("host", "").lower():

@@ -29,7 +29,7 @@ class LocalAccess:
 
     def identify(self, request: Request) -> Identity | None:
         sent = request.cookies.get(self.cookie, "")
-        return self._identity if hmac.compare_digest(sent, self.session) else None
+        return self._identity if hmac.compare_digest(sent.encode(), self.session.encode()) else None
 
     def has_key(self, request: Request) -> bool:
         """Whether the request has the key of the printed address."""

@@ -152,6 +152,8 @@ class Browser:
     app: Any
     host: str = HOST
     cookies: dict[str, str] = field(default_factory=dict)
+    #: Whether an error of the application is raised after its answer.
+    raises: bool = True
 
     async def get(self, path: str, **headers: str) -> Answer:
         return await self.send("GET", path, headers)
@@ -179,7 +181,9 @@ class Browser:
             "query_string": url.query.encode(),
             "root_path": "",
             "scheme": "http",
-            "headers": [(k.replace("_", "-").encode(), v.encode()) for k, v in every.items() if v],
+            "headers": [
+                (k.replace("_", "-").encode(), v.encode("latin-1")) for k, v in every.items() if v
+            ],
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 80),
         }
@@ -192,7 +196,11 @@ class Browser:
         async def send(message: dict[str, Any]) -> None:
             messages.append(message)
 
-        await self.app(scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        except ValueError:
+            if self.raises or not messages:
+                raise
         start = messages[0]
         pairs = [(k.decode().lower(), v.decode()) for k, v in start["headers"]]
         for name, value in pairs:
@@ -210,12 +218,13 @@ async def browsing(
     api: StandInApi | None = None,
     access: Access | None = None,
     login: bool = True,
+    raises: bool = True,
     **settings: Any,
 ) -> AsyncIterator[Browser]:
     """A browser with a running application; logged in unless `login` is False."""
     app = create_app(Settings(**settings), access or TokenAccess(), api or StandInApi())
     async with app.router.lifespan_context(app):
-        browser = Browser(app)
+        browser = Browser(app, raises=raises)
         if login:
             base = settings.get("base_path", "")
             answer = await browser.post(f"{base}/login", {"token": TOKEN, "next": "/"})

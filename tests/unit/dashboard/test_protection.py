@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from canarium_dashboard.access.header import HeaderAccess
 from canarium_dashboard.access.local import LocalAccess
@@ -246,3 +249,33 @@ def test_sessions_end_and_are_bounded() -> None:
     assert sessions.secret(last) == "b"
     now[0] = LIFE + 1
     assert sessions.secret(last) is None
+
+
+async def test_error_of_the_dashboard_has_the_security_headers() -> None:
+    def fails(_: Request) -> Response:
+        raise ValueError("unexpected")
+
+    async with browsing(raises=False) as browser:
+        browser.app.router.routes.insert(0, Route("/broken", fails))
+        answer = await browser.get("/broken")
+        assert answer.status == 500
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+        assert (await browser.get("/broken", host="elsewhere.example")).status == 500
+    async with browsing(raises=False, login=False, hosts=frozenset({HOST})) as browser:
+        assert (await browser.get("/login", host="elsewhere.example")).status == 421
+
+
+async def test_origin_that_is_not_a_url_is_refused() -> None:
+    api = StandInApi()
+    async with browsing(api, actions=True) as browser:
+        fields = await form_of(browser)
+        assert (await browser.post(_COMMAND, fields, origin="http://[")).status == 403
+    assert api.writes == []
+
+
+async def test_session_cookie_that_is_not_ascii_is_not_accepted() -> None:
+    access = LocalAccess()
+    async with browsing(StandInApi(), access, login=False) as browser:
+        browser.cookies[access.cookie] = "\xe9"
+        assert (await browser.get("/")).status == 401
