@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from canarium.core.facts.revision import recorded_version
 from canarium.view.ages import moment_of
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, part, text
 from canarium.view.serving import serving_periods
@@ -68,7 +69,7 @@ def traffic_object(objects: Objects) -> Raw | None:
 def versions_of(objects: Objects) -> dict[str, str]:
     """Returns the version of each revision, as far as it is stored."""
     versions = {
-        label(record, REVISION_LABEL): text(part(record, "data", "model"), "version")
+        label(record, REVISION_LABEL): recorded_version(part(record, "data")) or ""
         for record in objects.records
     }
     for outcome in items(part(objects.model, "status"), "history"):

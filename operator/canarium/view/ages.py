@@ -31,7 +31,8 @@ def short(seconds: float | None) -> str:
     unknown."""
     if seconds is None:
         return "-"
-    whole = int(seconds)
+    # Clocks differ: what another machine has just written may be in the future.
+    whole = max(0, int(seconds))
     if whole < 120:
         return f"{whole}s"
     if whole < 7200:

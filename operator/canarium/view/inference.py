@@ -110,6 +110,6 @@ def _with_traffic(objects: Objects) -> list[str]:
 def _model_version(body: str) -> str:
     try:
         answer: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return text(answer, "model_version") if isinstance(answer, Mapping) else ""
