@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import click
 
+from canarium_cli.output.lines import printable
 from canarium_cli.output.streams import discard
 
 
@@ -39,7 +40,7 @@ class CliError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         try:
-            super().show(file)
+            click.echo(f"Error: {printable(self.format_message())}", file, err=file is None)
         except OSError:
             # The code counts, also where stderr cannot be written.
             discard(sys.stderr)

@@ -1,11 +1,21 @@
-"""Lines of styled text: what every view prints, with or without colors."""
+"""Lines of styled text: what every view prints, with or without colors.
+
+Pods, Events and other clusters' people write part of that text, so control characters become
+visible escapes here: a terminal would obey them.
+"""
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+
+from canarium.untrusted.quoting import escaped
+
+#: Text that may need escapes; breaks of lines and tabs do no harm.
+_WITHIN = re.compile(r"[^\n\t]+")
 
 
 class Style(StrEnum):
@@ -22,10 +32,13 @@ class Style(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A piece of a line."""
+    """A piece of a line. Its text is printable, also that of containers."""
 
     text: str
     style: Style = Style.PLAIN
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", printable(self.text))
 
 
 #: What is between two columns; and, where a table does not fit, before a line that continues a row
@@ -33,6 +46,13 @@ class Span:
 _GAP, _BELOW, _BETWEEN = "   ", "    ", "  "
 Line = tuple[Span, ...]
 Cell = Span | str
+
+
+def printable(text: str) -> str:
+    """Returns `text` with visible escapes in place of control and format characters."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _WITHIN.sub(lambda match: escaped(match[0]), text)
 
 
 def line(*parts: Cell) -> Line:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
-from canarium_cli.output.lines import Line, Style, plain
+from canarium_cli.output.lines import Line, Style, plain, printable
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -29,6 +29,11 @@ def colored(color: str) -> bool:
 def columns() -> int | None:
     """The width of the terminal; None where stdout is none."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Prints text to stdout or stderr, with escapes in place of control characters."""
+    click.echo(printable(text), err=err)
 
 
 def write(lines: Iterable[Line], color: str) -> None:

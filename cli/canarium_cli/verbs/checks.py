@@ -14,7 +14,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import Line, Span, Style, line, table
 from canarium_cli.output.sparkline import gauge, sparkline
-from canarium_cli.output.terminal import Screen, columns, write
+from canarium_cli.output.terminal import Screen, columns, echo, write
 from canarium_cli.output.tree_text import value, verdict_span
 from canarium_cli.reads import model
 from canarium_cli.watching import ModelWatch
@@ -43,7 +43,7 @@ def checks_command(connection: Connection, name: str, watch: bool, output: str) 
         if output == "json":
             write_json([to_json(check) for check in tree.checks])
         elif not tree.checks:
-            click.echo(f"{name} has no verdicts: {_why_none(tree)}", err=True)
+            echo(f"{name} has no verdicts: {_why_none(tree)}", err=True)
         else:
             evaluations = _merged(tree, {})
             listed = _evaluations(evaluations) if output == "wide" else []

@@ -24,6 +24,7 @@ from canarium_cli.connection import Connection, Function, connected
 from canarium_cli.durations import SECONDS
 from canarium_cli.exits import CliError, Exit, usage
 from canarium_cli.kubectl import Kubectl
+from canarium_cli.output.terminal import echo
 from canarium_cli.reads import MODELS, models
 
 #: Who wrote the annotation, in the managedFields and in the audit log.
@@ -89,7 +90,7 @@ def give(connection: Connection, command: str, options: Options) -> None:
     if options.dry_run:
         for order in orders:
             _send(connection.kubectl, order, "--dry-run=server")
-            click.echo(shlex.join([*connection.kubectl.shown(order.namespace), *order.words]))
+            echo(shlex.join([*connection.kubectl.shown(order.namespace), *order.words]))
         return
     if not options.yes:
         _confirm(orders)
@@ -106,9 +107,7 @@ def give(connection: Connection, command: str, options: Options) -> None:
         codes |= _answers(connection, sent, options.timeout, len(orders))
     elif not connection.quiet:
         for order in sent:
-            click.echo(
-                f"{order.name}: {command} {order.revision}: sent; the answer was not awaited"
-            )
+            echo(f"{order.name}: {command} {order.revision}: sent; the answer was not awaited")
     code = next((code for code in _WORST if code in codes), Exit.OK)
     if code is not Exit.OK:
         raise SystemExit(int(code))
@@ -144,7 +143,7 @@ def _confirm(orders: Iterable[Order]) -> None:
     lines = [f"{order.name}: {order.command} {effect}" for order, effect in moves if effect]
     if not lines or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    click.echo("\n".join(lines), err=True)
+    echo("\n".join(lines), err=True)
     if not click.confirm("Continue?", err=True):
         raise CliError("Not confirmed, so nothing was changed.", Exit.NOT_ACCEPTED)
 
@@ -180,7 +179,7 @@ def _answers(connection: Connection, orders: list[Order], timeout: float, count:
                 continue
             del waiting[order.name]
             if answer.accepted and not connection.quiet:
-                click.echo(f"{order.name}: {order.command} {order.revision}: {answer.message}")
+                echo(f"{order.name}: {order.command} {order.revision}: {answer.message}")
             elif not answer.accepted:
                 words = f"ignored: {answer.message}"
                 codes.add(_report(order, words, Exit.NOT_ACCEPTED, count))
@@ -219,7 +218,7 @@ def _report(order: Order, words: str, code: Exit, count: int) -> Exit:
     text = f"{order.name}: {order.command} {order.revision}: {words}"
     if count == 1:
         raise CliError(text, code)
-    click.echo(f"Error: {text}", err=True)
+    echo(f"Error: {text}", err=True)
     return code
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from canarium_cli.output.terminal import echo
 from canarium_cli.program import VARIABLE
 
 _PROGRAM = "kubectl-modeldeploy"
@@ -26,5 +27,5 @@ def completion_command(shell: str) -> None:
     cli = click.get_current_context().find_root().command
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(f"# Load it with: {_LOADED_BY[shell]}")
-    click.echo(kind(cli, {}, _PROGRAM, VARIABLE).source())
+    echo(f"# Load it with: {_LOADED_BY[shell]}")
+    echo(kind(cli, {}, _PROGRAM, VARIABLE).source())

@@ -9,6 +9,7 @@ import click
 from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import CliError, Exit, usage
 from canarium_cli.faults import fault
+from canarium_cli.output.terminal import echo
 
 
 @click.command("dashboard")
@@ -46,7 +47,7 @@ def dashboard_command(connection: Connection, port: int, browse: bool, actions: 
             actions=actions,
             namespaces=(kubectl.namespace,) if kubectl.namespace else (_own_namespace(connection),),
             kubectl_words=kubectl.options,
-            show=lambda address: click.echo(f"Dashboard: {address}\nStop it with Ctrl-C."),
+            show=lambda address: echo(f"Dashboard: {address}\nStop it with Ctrl-C."),
         )
     except local.ProxyFailed as error:
         raise fault(str(error)) from None

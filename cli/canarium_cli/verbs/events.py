@@ -16,7 +16,7 @@ from canarium_cli.exits import OldKubectl
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import Line, Span, Style, line, table
-from canarium_cli.output.terminal import columns, write
+from canarium_cli.output.terminal import columns, echo, write
 from canarium_cli.reads import objects, records
 
 _HEAD = ("LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE")
@@ -52,7 +52,7 @@ def events_command(
         rows = [_cells(x, short(seconds_since(x.time, now))) for x in listed]
         write(table(_HEAD, rows, width=columns()), connection.color)
     elif not watch:
-        click.echo(
+        echo(
             f"No Events of {name}: the API server deletes them, by default after one hour.",
             err=True,
         )
@@ -88,7 +88,7 @@ def _new(
         if isinstance(fault, OldKubectl):
             raise fault
         if fault and fault.code:
-            click.echo(f"Connection lost: {fault.message}", err=True)
+            echo(f"Connection lost: {fault.message}", err=True)
         time.sleep(_RETRY)
 
 

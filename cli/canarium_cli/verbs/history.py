@@ -15,7 +15,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.output.formats import write_json, write_yaml
 from canarium_cli.output.lines import Line, Span, Style, table
-from canarium_cli.output.terminal import columns, write
+from canarium_cli.output.terminal import columns, echo, write
 from canarium_cli.output.tree_text import ROLE_STYLES
 from canarium_cli.reads import objects, traffic_object
 
@@ -40,7 +40,7 @@ def history_command(connection: Connection, name: str, limit: int | None, output
     elif output == "yaml":
         write_yaml([to_json(entry) for entry in entries])
     elif not entries:
-        click.echo("No revisions yet: the operator has not processed the model.", err=True)
+        echo("No revisions yet: the operator has not processed the model.", err=True)
     else:
         write(_lines(entries, output == "wide"), connection.color)
 

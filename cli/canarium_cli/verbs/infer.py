@@ -22,8 +22,8 @@ from canarium_cli.durations import SECONDS
 from canarium_cli.endpoints import is_ready, port_of, ready_endpoints
 from canarium_cli.exits import CliError, Exit, not_found, unreachable, usage
 from canarium_cli.output.formats import write_json
-from canarium_cli.output.lines import table
-from canarium_cli.output.terminal import columns, write
+from canarium_cli.output.lines import printable, table
+from canarium_cli.output.terminal import columns, echo, write
 from canarium_cli.reads import objects
 from canarium_cli.requests import Address, EndpointProxy, PodForward, Reply, Sender, ServiceProxy
 
@@ -87,7 +87,7 @@ def infer_command(
         sent_headers.setdefault("Content-Type", "application/json")
     sender = _sender(connection, snapshot, name, target, address)
     if isinstance(sender, ServiceProxy) and part(snapshot.model, "status", "route"):
-        click.echo(
+        echo(
             "Note: the Service reaches stable only. Pass --address to measure the split of the "
             "route, or --candidate.",
             err=True,
@@ -117,7 +117,7 @@ def infer_command(
     else:
         _print_split(connection, snapshot, replies, faults, sender, output)
     if request.guessed and any(reply.status >= 400 for reply, _ in replies):
-        click.echo("The body was a guess: pass one that the model takes with -f.", err=True)
+        echo("The body was a guess: pass one that the model takes with -f.", err=True)
     if faults or any(reply.status >= 400 for reply, _ in replies):
         raise SystemExit(int(Exit.FAILED))
 
@@ -252,10 +252,11 @@ def _print_one(
         )
         return
     method = "GET" if request.body is None else "POST"
-    click.echo(f"{method} {request.path} ({request.source}) to {sender.route}", err=True)
+    echo(f"{method} {request.path} ({request.source}) to {sender.route}", err=True)
     who = f"{_named(snapshot, source.revision)} ({source.how})"
-    click.echo(f"{reply.status} in {reply.milliseconds:.0f} ms from {who}", err=True)
-    click.echo(reply.body)
+    echo(f"{reply.status} in {reply.milliseconds:.0f} ms from {who}", err=True)
+    # A program that reads it gets the bytes of the model.
+    click.echo(printable(reply.body) if sys.stdout.isatty() else reply.body)
 
 
 def _named(snapshot: Objects, revision: str) -> str:
@@ -303,20 +304,18 @@ def _print_split(
     head = ("REVISION", "VERSION", "ROLE", "REQUESTS", "SHARE", "EFFECTIVE", "ERRORS", "MEDIAN")
     rows = list(_rows(snapshot, groups, len(replies)))
     write(table(head, rows, width=columns()), connection.color)
-    click.echo(
-        f"\n{len(replies) + len(faults)} requests to {sender.route}, each on its own connection."
-    )
-    click.echo(f"The revision is known by: {', '.join(hows) or 'nothing, there was no answer'}.")
+    echo(f"\n{len(replies) + len(faults)} requests to {sender.route}, each on its own connection.")
+    echo(f"The revision is known by: {', '.join(hows) or 'nothing, there was no answer'}.")
     if "" in groups:
-        click.echo(
+        echo(
             "Answers of an unknown revision name no version. To measure the split, use --address "
             "with a route that adds response headers or a server of the Open Inference Protocol, "
             "or ask for the right to create pods/proxy."
         )
     if isinstance(sender, ServiceProxy | EndpointProxy):
-        click.echo("Callers inside the cluster are split by kube-proxy, per connection.")
+        echo("Callers inside the cluster are split by kube-proxy, per connection.")
     for message in sorted({x.message for x in faults}):
-        click.echo(f"No answer: {message}", err=True)
+        echo(f"No answer: {message}", err=True)
 
 
 def _rows(

@@ -9,6 +9,7 @@ import click
 from canarium.api.defaults import STRATEGY
 from canarium_cli.exits import usage
 from canarium_cli.output.formats import write_yaml
+from canarium_cli.output.terminal import echo
 
 _STRATEGIES = click.Choice(["Canary", "BlueGreen", "Recreate"])
 
@@ -97,4 +98,4 @@ def _check(body: dict[str, Any]) -> None:
     for finding in (*findings, *lint(documents)):
         if finding.level is Level.ERROR:
             raise usage(f"{finding.path}: {finding.message}")
-        click.echo(f"Warning: {finding.path}: {finding.message}", err=True)
+        echo(f"Warning: {finding.path}: {finding.message}", err=True)

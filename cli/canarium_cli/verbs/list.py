@@ -16,7 +16,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import CliError
 from canarium_cli.output.formats import write_json, write_name, write_yaml
 from canarium_cli.output.lines import Line, Span, Style, line, table
-from canarium_cli.output.terminal import Screen, columns, write
+from canarium_cli.output.terminal import Screen, columns, echo, write
 from canarium_cli.output.tree_text import phase_span
 from canarium_cli.reads import read_all
 
@@ -78,7 +78,7 @@ def list_command(
         for row in listed:
             write_name(row.name)
     elif not listed:
-        click.echo("No ModelDeployments found.", err=True)
+        echo("No ModelDeployments found.", err=True)
     else:
         lines = fleet_lines(listed, all_namespaces, output == "wide", columns())
         write(lines, connection.color)

@@ -21,7 +21,7 @@ from canarium_cli.exits import CliError, Exit, not_found, usage
 from canarium_cli.faults import fault
 from canarium_cli.kubectl import Kubectl, stdin_of_kubectl
 from canarium_cli.output.lines import Span, line
-from canarium_cli.output.terminal import write
+from canarium_cli.output.terminal import echo, write
 from canarium_cli.output.tree_text import ROLE_STYLES
 from canarium_cli.reads import objects
 from canarium_cli.watching import ModelWatch
@@ -76,7 +76,7 @@ class Printer:
     def note(self, words: str) -> None:
         """Prints a remark of ours to stderr."""
         with self._lock:
-            click.echo(words, err=True)
+            echo(words, err=True)
 
 
 @click.command("logs")

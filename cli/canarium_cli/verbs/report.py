@@ -10,6 +10,7 @@ import click
 
 from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import usage
+from canarium_cli.output.terminal import echo
 
 
 @click.command("report")
@@ -45,10 +46,10 @@ def report_command(connection: Connection, name: str, file: Path | None) -> None
     except OSError as error:
         raise usage(f"Cannot write {path}: {error.strerror}. Choose another --file.") from None
     if connection.quiet:
-        click.echo(path)
+        echo(str(path))
         return
     for each, content in sorted(files.items()):
-        click.echo(f"{len(content.encode()):>9}  {each}")
-    click.echo(f"\nWrote {path}. Read it before you send it: a log may contain what users sent.")
+        echo(f"{len(content.encode()):>9}  {each}")
+    echo(f"\nWrote {path}. Read it before you send it: a log may contain what users sent.")
     if "not-readable.txt" in files:
-        click.echo("Some parts could not be read; not-readable.txt lists them.", err=True)
+        echo("Some parts could not be read; not-readable.txt lists them.", err=True)

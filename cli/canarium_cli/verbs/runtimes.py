@@ -11,7 +11,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import CliError, NotLoggedIn, not_found, usage
 from canarium_cli.output.formats import write_json, write_yaml
 from canarium_cli.output.lines import Line, Span, Style, line, table
-from canarium_cli.output.terminal import columns, write
+from canarium_cli.output.terminal import columns, echo, write
 
 if TYPE_CHECKING:
     from canarium.render.runtime_catalog import Catalog, RuntimeTemplate
@@ -50,7 +50,7 @@ def runtimes_command(
     catalog, notes = (Catalog(), []) if offline else catalog_of(connection)
     if not connection.quiet:
         for note in notes:
-            click.echo(f"Note: {note}", err=True)
+            echo(f"Note: {note}", err=True)
     if action == "show":
         _show(catalog, name, output)
     elif manifest and action == "render":
@@ -111,7 +111,7 @@ def _models(connection: Connection) -> list[Mapping[str, Any]] | None:
         raise
     except CliError as error:
         if not connection.quiet:
-            click.echo(f"Note: Who uses a runtime is unknown: {error.message}", err=True)
+            echo(f"Note: Who uses a runtime is unknown: {error.message}", err=True)
         return None
 
 

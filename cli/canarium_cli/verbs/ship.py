@@ -17,6 +17,7 @@ from canarium_cli.changes import Spec, gitops_tool, manifest, patch, restarted, 
 from canarium_cli.connection import Connection, Function, connected
 from canarium_cli.exits import CliError, Exit, usage
 from canarium_cli.output.formats import write_yaml
+from canarium_cli.output.terminal import echo
 from canarium_cli.reads import MODELS, model, records
 from canarium_cli.verbs.commands import MANAGER
 from canarium_cli.verbs.diff import record_of
@@ -61,7 +62,7 @@ def ship_command(
     now = model(connection.kubectl, name)
     spec = shipped(now, image, uri=uri, version=version, digest=digest)
     if part(now, "spec", "model").get("digest") and "digest" not in spec["model"]:
-        click.echo("Note: spec.model.digest is removed: it is that of the old URI.", err=True)
+        echo("Note: spec.model.digest is removed: it is that of the old URI.", err=True)
     _finish(connection, now, spec, apply, dry_run, yes)
 
 
@@ -92,7 +93,7 @@ def rollback_command(
             Exit.FAILED,
         )
     if annotation(record, "canarium.dev/verdict") == QUARANTINED:
-        click.echo(
+        echo(
             f"Warning: revision {revision} failed. It is not tried again until you run "
             f"`kubectl modeldeploy retry {name}`.",
             err=True,
@@ -125,14 +126,15 @@ def _finish(
         raise usage("--dry-run and --yes belong to --apply; without it, nothing is changed.")
     name = text(part(now, "metadata"), "name")
     if spec == part(now, "spec"):
-        click.echo(f"{name} has this spec already: nothing to change.", err=True)
-        return
+        echo(f"{name} has this spec already: nothing to change.", err=True)
+        if apply:
+            return
     if not apply:
         write_yaml(manifest(now, spec))
         return
     tool = gitops_tool(now)
     if tool:
-        click.echo(
+        echo(
             f"Warning: {tool} applies this model from elsewhere and will revert the change unless "
             "you make it there too.",
             err=True,
@@ -152,9 +154,9 @@ def _finish(
             ) from None
         raise
     if dry_run:
-        click.echo(f"{name}: the server accepts the change; nothing was changed (dry run).")
+        echo(f"{name}: the server accepts the change; nothing was changed (dry run).")
     else:
-        click.echo(f"{name}: changed. Follow it with `kubectl modeldeploy status {name}`.")
+        echo(f"{name}: changed. Follow it with `kubectl modeldeploy status {name}`.")
 
 
 def _confirm(now: Raw, spec: Spec) -> None:
@@ -164,6 +166,6 @@ def _confirm(now: Raw, spec: Spec) -> None:
     changed = sorted(x for x in {*spec, *part(now, "spec")} if spec.get(x) != now["spec"].get(x))
     name = text(part(now, "metadata"), "name")
     fields = ", ".join(f"spec.{x}" for x in changed)
-    click.echo(f"{name}: changes {fields}, which starts a rollout", err=True)
+    echo(f"{name}: changes {fields}, which starts a rollout", err=True)
     if not click.confirm("Continue?", err=True):
         raise CliError("Not confirmed, so nothing was changed.", Exit.NOT_ACCEPTED)

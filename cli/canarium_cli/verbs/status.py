@@ -15,6 +15,7 @@ from canarium.view.revisions import target_of
 from canarium_cli.connection import Connection, connected
 from canarium_cli.durations import SECONDS
 from canarium_cli.exits import CliError, Exit, usage
+from canarium_cli.output.terminal import echo
 from canarium_cli.verbs.commands import REVISION
 from canarium_cli.wait_goals import GOALS, Goal, exit_of
 from canarium_cli.watching import ModelWatch
@@ -55,7 +56,7 @@ def status_command(
 
     def say(name: str, words: str, lost: bool) -> None:
         with lock:
-            click.echo(f"{name}: {words}" if len(names) > 1 else words, err=lost)
+            echo(f"{name}: {words}" if len(names) > 1 else words, err=lost)
 
     def report(name: str, error: CliError) -> None:
         with lock:

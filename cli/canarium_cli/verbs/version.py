@@ -14,7 +14,7 @@ from canarium_cli.exits import CliError, NotLoggedIn
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import table
-from canarium_cli.output.terminal import columns, write
+from canarium_cli.output.terminal import columns, echo, write
 
 
 @click.command("version")
@@ -39,7 +39,7 @@ def version_command(connection: Connection, client_only: bool, output: str) -> N
         ]
     write(table(["PART", "VERSION"], rows, width=columns()), connection.color)
     if not client_only:
-        click.echo(f"\n{versions['verdict']}")
+        echo(f"\n{versions['verdict']}")
 
 
 def _cluster(kubectl: Kubectl) -> dict[str, Any]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from canarium_cli.exits import Exit
+from canarium_cli.kubectl import Kubectl
+from canarium_cli.watching import ModelWatch
 from cli.standin import FAULTS, Standin
 
 MODELS = "modeldeployments.canarium.dev"
@@ -121,3 +128,106 @@ def test_watch_with_a_kubectl_that_is_too_old_ends(kubectl: Standin, words: str)
     done = kubectl.run(*words.split())
     assert done.code == Exit.UNREACHABLE
     assert done.err.endswith("kubectl is too old: update it.\n")
+
+
+#: How the model alone is watched, and listed.
+_ONLY = ("get", MODELS, "--field-selector=metadata.name=fraud")
+_PODS = ("get", "pods", "--selector=canarium.dev/model=fraud")
+_EMPTY = {"kind": "List", "items": []}
+
+
+def test_model_that_was_deleted_between_two_watches_is_not_found(
+    kubectl: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("canarium_cli.watching._RETRY", 0.01)
+    kubectl.answers(*_ONLY, "--watch")
+    kubectl.answers(*_ONLY, out=_EMPTY)
+    kubectl.answers("get", MODELS, out=model("Progressing", **_CANDIDATE))
+    done = kubectl.run("status", "fraud", "--timeout", "20s")
+    assert done.code == Exit.NOT_FOUND
+    assert done.err == "Error: The ModelDeployment fraud was deleted.\n"
+
+
+def test_pod_that_was_deleted_between_two_watches_disappears(
+    kubectl: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("canarium_cli.watching._RETRY", 0.01)
+    monkeypatch.setenv("KUBECTL", str(kubectl.path))
+    pod = {"kind": "Pod", "metadata": {"name": "fraud-1", "uid": "u"}}
+    kubectl.answers(*_PODS, "--watch", out={"type": "ADDED", "object": pod}, once=True)
+    kubectl.answers(*_PODS, "--watch")
+    kubectl.answers(*_PODS, out=_EMPTY)
+    kubectl.answers("get", MODELS, out=model("Ready"))
+    kubectl.answers("get", out=_EMPTY)
+    counts: list[int] = []
+    with ModelWatch(Kubectl(), "fraud", tick=0.1) as watch:
+        for snapshot in islice(watch, 200):
+            if [len(snapshot.pods)] != counts[-1:]:
+                counts.append(len(snapshot.pods))
+            if counts == [0, 1, 0]:
+                break
+    assert counts == [0, 1, 0]
+
+
+def test_escapes_of_a_container_do_not_reach_the_terminal(kubectl: Standin) -> None:
+    message = "exit 1: \x1b]0;owned\x07\x9b2J\x7f\u202e"
+    kubectl.answers("get", MODELS, out=model("Ready", message=message))
+    kubectl.answers("get", out=_EMPTY)
+    shown = "exit 1: \\x1b]0;owned\\x07\\x9b2J\\x7f\\u202e"
+    for words in (("status", "fraud"), ("get", "fraud"), ("why", "fraud")):
+        assert shown in kubectl.run(*words).out
+        assert not {*"\x1b\x07\x9b\x7f\u202e"} & {*kubectl.run(*words).out}
+    assert json.loads(kubectl.run("get", "fraud", "-o", "json").out)["message"] == message
+
+
+def test_escapes_of_an_error_do_not_reach_the_terminal(kubectl: Standin) -> None:
+    kubectl.fails("error: \x1b[2Jdenied")
+    assert kubectl.run("get", "fraud").err == "Error: \\x1b[2Jdenied.\n"
+
+
+@pytest.mark.parametrize(("words", "code"), [(("-w",), 0), (("--until", "serving"), 130)])
+def test_interrupt_of_get_is_success_only_without_a_goal(
+    kubectl: Standin, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], code: int
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("canarium_cli.verbs.get.view", interrupted)
+    kubectl.answers("get", MODELS, out=model("Progressing", **_CANDIDATE))
+    kubectl.answers("get", out=_EMPTY)
+    assert kubectl.run("get", "fraud", *words).code == code
+
+
+def test_kubectl_ends_with_the_program(kubectl: Standin, tmp_path: Path) -> None:
+    answer = tmp_path / "model.json"
+    answer.write_text(json.dumps(model("Progressing", **_CANDIDATE)))
+    watch = f"*--watch*) echo $$ > {tmp_path}/pid; exec sleep 60;;"
+    kubectl.serves("get", f'#!/bin/sh\ncase "$*" in {watch} *) cat {answer};; esac\n')
+    process = kubectl.start("status", "fraud")
+    assert process.stdout
+    process.stdout.readline()
+    pid = wait_for(tmp_path / "pid")
+    process.terminate()
+    assert process.wait(20) == 143
+    process.communicate()
+    assert has_ended(pid)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process ends within seconds."""
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def wait_for(path: Path) -> int:
+    """The number in a file, once it is there."""
+    for _ in range(200):
+        if path.exists() and path.read_text().endswith("\n"):
+            return int(path.read_text())
+        time.sleep(0.05)
+    raise AssertionError(f"{path.name} was not written")

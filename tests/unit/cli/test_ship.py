@@ -233,3 +233,12 @@ def test_same_spec_is_nothing_to_do(kubectl: Standin) -> None:
 def test_usage(kubectl: Standin, words: list[str]) -> None:
     kubectl.answers("get", MODELS, out=model())
     assert kubectl.run("ship", "fraud", *words).code == 2
+
+
+def test_same_spec_is_printed_all_the_same(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    changed = kubectl.run("ship", "fraud", "--version", "8")
+    done = kubectl.run("ship", "fraud", "--version", "7")
+    assert done.code == 0
+    assert done.out == changed.out.replace("8", "7")
+    assert "nothing to change" in done.err
