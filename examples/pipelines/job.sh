@@ -1,7 +1,7 @@
 #!/bin/sh
 # Trains a model, registers it, moves the alias, and waits until it is promoted: `sh job.sh`.
 # Needs: what README.md of this folder lists; the five commands are the same in all files of the folder.
-# Exit codes: 0 promoted, 1 rolled back, 3 timeout, 6 waits for a person.
+# Exit codes: 0 promoted, 1 rolled back, 3 timeout, 5 kubectl fails, 6 waits for a person.
 set -eu
 export MODEL="${MODEL:-fraud}" ALIAS="${ALIAS:-champion}"
 export NAMESPACE="${NAMESPACE:-models}" DEPLOYMENT="${DEPLOYMENT:-fraud}"

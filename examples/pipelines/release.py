@@ -24,7 +24,7 @@ from urllib.parse import unquote
 #: Seconds until the operator has to know the new version: longer than `spec.model.follow.interval`.
 PATIENCE = float(os.environ.get("PATIENCE", "600"))
 #: As in `kubectl modeldeploy`.
-TIMEOUT = 3
+TIMEOUT, UNREACHABLE = 3, 5
 
 
 def register(folder: str) -> str:
@@ -60,13 +60,21 @@ def revision(version: str) -> str:
     """Waits until the ModelDeployment asks for a version; returns the name of its revision.
 
     Without this wait, a pipeline would see the previous version serve, and end as if it had
-    released its own. Exits with code 3 after PATIENCE seconds.
+    released its own. Exits with code 3 after PATIENCE seconds, and with code 5 if kubectl fails
+    until then.
     """
     uri = f"mlflow://{os.environ['MODEL']}/{version}"
     announce()
     end = time.monotonic() + PATIENCE
     while True:
-        status = json.loads(kubectl("get", "--output=json")).get("status", {})
+        try:
+            status = json.loads(kubectl("get", "--output=json")).get("status", {})
+        except subprocess.CalledProcessError:
+            # The alias has moved already, so one request that fails does not end the release.
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
+            continue
         name, resolved = target(status)
         if unquote(resolved) == uri:
             return name
@@ -124,7 +132,8 @@ def main(arguments: list[str]) -> None:
         with contextlib.redirect_stdout(sys.stderr):
             result = steps[arguments[0]](arguments[1])
     except subprocess.CalledProcessError as error:
-        raise SystemExit(f"kubectl: {error.stderr.strip()}") from None
+        print(f"kubectl: {error.stderr.strip()}", file=sys.stderr)
+        raise SystemExit(UNREACHABLE) from None
     if result:
         print(result)
 

@@ -17,6 +17,7 @@ import json
 import os
 import ssl
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
@@ -41,7 +42,7 @@ def is_signed(secret: str, headers: Message, body: bytes, now: float) -> bool:
     The signature is `v1,` and the base64 of an HMAC-SHA256 over ID, timestamp and body.
     """
     stamp, number = headers.get("X-MLflow-Timestamp", ""), headers.get("X-MLflow-Delivery-Id", "")
-    if not stamp.isdecimal() or abs(now - int(stamp)) > OLDEST:
+    if not stamp.isdecimal() or len(stamp) > 16 or abs(now - int(stamp)) > OLDEST:
         return False
     signed = f"{number}.{stamp}.".encode() + body
     digest = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
@@ -68,12 +69,20 @@ class Cluster:
     def announce(self, name: str, alias: str, token: str) -> int:
         """Changes the annotation of all models that follow the alias; returns how many there are.
 
-        Raises OSError.
+        Raises OSError, after all were tried, if any could not be changed.
         """
         models = [m for m in self._request("GET", self._models)["items"] if follows(m, name, alias)]
+        failed = []
         for model in models:
             patch = {"metadata": {"annotations": {ANNOTATION: token}}}
-            self._request("PATCH", f"{self._models}/{model['metadata']['name']}", patch)
+            try:
+                self._request("PATCH", f"{self._models}/{model['metadata']['name']}", patch)
+            except urllib.error.HTTPError as error:
+                if error.code != 404:  # Deleted since it was listed.
+                    failed.append(f"{model['metadata']['name']}: {error}")
+                error.close()
+        if failed:
+            raise OSError("; ".join(failed))
         return len(models)
 
     def _request(self, method: str, path: str, patch: Any = None) -> Any:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import runpy
 import socket
 import ssl
 import subprocess
@@ -14,6 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -26,6 +28,12 @@ from sandbox.controlplane import ControlPlane
 
 FOLDER = Path(__file__).parents[2] / "examples" / "registry-webhook"
 NAMESPACE, SECRET = "models", "a secret"
+OWNER = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "name": "none",
+    "uid": "00000000-0000-0000-0000-000000000000",
+}
 rule = pytest.mark.rule
 
 
@@ -76,11 +84,12 @@ class Receiver:
         secret: str = SECRET,
         age: float = 0.0,
         number: str = "delivery-1",
+        stamp: str | None = None,
         **data: Any,
     ) -> tuple[int, str]:
         """Sends an event as MLflow does; returns status and text of the answer."""
         event = {"entity": entity, "action": "created", "timestamp": "", "data": data}
-        body, stamp = json.dumps(event).encode(), str(int(time.time() - age))
+        body, stamp = json.dumps(event).encode(), stamp or str(int(time.time() - age))
         signed = f"{number}.{stamp}.".encode() + body
         digest = base64.b64encode(hmac.digest(secret.encode(), signed, hashlib.sha256)).decode()
         headers = {
@@ -177,6 +186,7 @@ def test_signed_delivery_makes_exactly_the_models_that_follow_the_alias_resolve(
         ({"secret": "another"}, 401),
         ({"age": 600.0}, 401),
         ({"age": -600.0}, 401),
+        ({"stamp": "9" * 5000}, 401),
         ({"number": "x", "data": "y" * 70_000}, 413),
         ({"alias": None, "number": "9"}, 200),
     ],
@@ -205,3 +215,38 @@ def test_receiver_may_change_only_its_annotation(receiver: Receiver) -> None:
     assert "must not change annotations" in receiver.patch("challenger", note("promote", "a/b"))
     assert receiver.patch("challenger", note("resolve", "by hand")) == ""
     assert receiver.annotation("challenger") == "by hand"
+    for field, change in (
+        ("labels", {"labels": {"team": "x"}}),
+        ("finalizers", {"finalizers": ["acme.test/hold"]}),
+        ("finalizers and owners", {"ownerReferences": [OWNER]}),
+    ):
+        assert f"must not change {field}" in receiver.patch("challenger", {"metadata": change})
+    receiver.plane.kubectl(
+        "-n", NAMESPACE, "annotate", "modeldeployment", "challenger", "canarium.dev/pause=a/b"
+    )
+    removal: dict[str, Any] = {"metadata": {"annotations": {"canarium.dev/pause": None}}}
+    assert "must not remove annotations" in receiver.patch("challenger", removal)
+
+
+@rule("R26")
+def test_model_that_cannot_be_changed_delays_no_other_model() -> None:
+    """The API server rejects the first one, and has deleted the second one meanwhile."""
+    module = runpy.run_path(str(FOLDER / "receiver.py"))
+    source = {"model": {"uri": "mlflow://fraud@champion", "follow": {}}}
+    models = [{"metadata": {"name": name}, "spec": source} for name in ("bad", "gone", "good")]
+    changed, codes = [], {"bad": 422, "gone": 404}
+
+    class Rejecting(module["Cluster"]):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self._models = "/models"
+
+        def _request(self, method: str, path: str, patch: Any = None) -> Any:
+            name = path.rpartition("/")[2]
+            if name in codes:
+                raise HTTPError(path, codes[name], "no", Message(), None)
+            changed.append(name)
+            return {"items": models}
+
+    with pytest.raises(OSError, match=r"^bad: HTTP Error 422: no$"):
+        Rejecting().announce("fraud", "champion", "delivery-1")
+    assert changed == ["models", "good"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import cache
 from typing import Any
 
 import apprise
@@ -49,6 +50,12 @@ _SAMPLE = Transition(
 logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
 
 
+@cache
+def _load_plugins() -> None:
+    """Loads the services of Apprise, which takes seconds, before the process delivers."""
+    apprise.Apprise().add("json://localhost")
+
+
 class Texts:
     """The templates of a sink. Raises SettingsInvalid for one that cannot be rendered."""
 
@@ -79,6 +86,10 @@ class Texts:
                     text = model_text(field, source, notification.variables(self._cluster))
                 except RuntimeInvalid as error:
                     faults.append(f"(not used: {quoted(str(error), 300)})")
+                if field == "body" and text is not None and not text.strip():
+                    # Services refuse a message without a body.
+                    faults.append("(not used: spec.notifications.body: the text is empty)")
+                    text = None
             texts.append((self.render(field, notification) if text is None else text)[:_LONGEST])
         title, body = texts
         return title, "\n".join((body, *faults))
@@ -95,6 +106,7 @@ class AppriseSender:
     def __init__(
         self, sink: Sink, service: AppriseService, secrets: SecretFiles, cluster: str
     ) -> None:
+        _load_plugins()
         self._url, self._secrets = service.url_secret, secrets
         self._texts = Texts(sink, cluster)
 

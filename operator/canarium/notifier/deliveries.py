@@ -43,6 +43,8 @@ class Deliveries:
         self.changed = False
         #: Monotonic seconds before which the sink is not tried, and how often it was not reached.
         self._retry_at, self._failures = 0.0, 0
+        #: Models whose delivery failed since the last one that succeeded, by UID.
+        self._unreached: set[str] = set()
         self._overflowed = 0
 
     def observe(self, model: ModelTransitions) -> None:
@@ -100,6 +102,7 @@ class Deliveries:
             raise
         now = self._timing.now()
         self._failures = 0
+        self._unreached.clear()
         self._done(notification)
         self._metrics.delivered(
             name, self._timing.clock() - began, now - parse(notification.transition.time)
@@ -122,7 +125,11 @@ class Deliveries:
             self._done(notification)
             return
         now = self._timing.clock()
-        if failure.refused:
+        self._unreached.add(notification.uid)
+        alone = len(self._unreached) == 1 and failure.retry_after is None
+        if failure.refused or alone:
+            # Most services answer a notification that they cannot take like an error of the
+            # service. One model alone, such as with a text that is too long, must not delay others.
             failures = self.outbox.failures(notification) + 1
             wait = self._wait(failures, failure.retry_after)
             self.outbox.failed(notification, now + wait)

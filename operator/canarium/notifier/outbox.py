@@ -14,6 +14,8 @@ from canarium.notifier.notification import Notification
 
 #: Maximum number of undelivered notifications of one model; the oldest are dropped.
 LIMIT = 256
+#: Characters of a time up to its hour: `2026-01-01T00`.
+_HOUR = 13
 
 
 @dataclass(slots=True)
@@ -122,7 +124,10 @@ class Outbox:
         oldest = self.oldest
         if moment <= self.since or (oldest is not None and oldest <= moment):
             return
-        if all(time > moment for time in self.delivered.values()):
+        # `since` moves on also without anything to drop, so that a model which matches the sink
+        # only from now on is not reported with its past: once an hour, because it is stored then.
+        same_hour = moment[:_HOUR] == self.since[:_HOUR]
+        if same_hour and all(time > moment for time in self.delivered.values()):
             return
         self.since = moment
         self.delivered = {uid: time for uid, time in self.delivered.items() if time > moment}

@@ -35,7 +35,9 @@ def shown(url: str) -> str:
 def redacted(text: str, secrets: Iterable[str]) -> str:
     """Returns `text` with every one of `secrets` hidden, whole or from its beginning on; of
     `Bearer abc`, also `abc` alone."""
-    words = {word for secret in secrets for word in (secret, secret.rpartition(" ")[2])}
+    # A Secret that was created from a file often ends with a line break, which no server repeats.
+    bare = [secret.strip() for secret in secrets]
+    words = {word for secret in bare for word in (secret, secret.rpartition(" ")[2])}
     for word in sorted(words, key=len, reverse=True):
         if len(word) >= _SHORTEST:
             text = _without_parts(text.replace(word, HIDDEN), word)

@@ -23,7 +23,7 @@ from canarium.kube.errors import ApiError
 from canarium.sources.background import Attempt, Background, Wake
 from canarium.sources.registries import Key
 from canarium.untrusted.error_log import ErrorLog
-from canarium.untrusted.quoting import quoted
+from canarium.untrusted.quoting import is_safe, quoted
 
 log = logging.getLogger(__name__)
 #: Seconds between two reads while the Job runs: the first, and later ones.
@@ -217,13 +217,16 @@ def _message(exited: Mapping[str, Any]) -> tuple[str, str | None]:
         return quoted(raw.strip(), _WHOLE)[-_LONGEST:], None
     words, results = parsed.get("message"), parsed.get("results")
     text = quoted(words, _LONGEST) if isinstance(words, str) else ""
-    return text, _ascii(results) if results is not None else None
+    return text, _as_text(results) if results is not None else None
 
 
-def _ascii(results: Any) -> str | None:
-    """Returns results as JSON without a character that a terminal could interpret."""
-    text = json.dumps(results, separators=(",", ":"))
-    return text if len(text) <= _LARGEST else None
+def _as_text(results: Any) -> str | None:
+    """Returns results as JSON of at most 4 KiB, without a character that a terminal could
+    interpret."""
+    # Unsafe characters occur only in strings, where JSON has the same meaning for their escapes.
+    whole = json.dumps(results, separators=(",", ":"), ensure_ascii=False)
+    text = "".join(c if is_safe(c) else json.dumps(c)[1:-1] for c in whole)
+    return text if len(text.encode()) <= _LARGEST else None
 
 
 def _is_controlled(pod: Mapping[str, Any], uid: str) -> bool:

@@ -68,7 +68,8 @@ def configure(level: str, format: str = "text") -> None:
     logging.basicConfig(level=level, handlers=[handler])
     # Warnings of Python would otherwise be lines of another format.
     logging.captureWarnings(format == "json")
-    for chatty in ("kopf", "aiohttp.access"):
+    # The paths of some services are credentials, and urllib3 logs them.
+    for chatty in ("kopf", "aiohttp.access", "urllib3", "requests"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -51,13 +51,18 @@ def escaped(text: str) -> str:
     return "".join(map(_escaped, text))
 
 
+def is_safe(character: str) -> bool:
+    """Returns whether no terminal and no log could interpret the character."""
+    if character.isascii():
+        return character.isprintable()
+    return unicodedata.category(character) not in _UNSAFE
+
+
 def _escaped(character: str) -> str:
-    if character.isascii() and character.isprintable():
+    if is_safe(character):
         return character
     if character in _NAMED:
         return _NAMED[character]
-    if unicodedata.category(character) not in _UNSAFE:
-        return character
     number = ord(character)
     if number < 0x100:
         return f"\\x{number:02x}"

@@ -119,6 +119,24 @@ async def test_refused_notification_delays_no_other_model() -> None:
     assert case.metric("canarium_notifications_dropped_total", reason="Expired") == 2
 
 
+@rule("R28")
+@virtual
+async def test_notification_that_the_service_cannot_take_delays_no_other_model() -> None:
+    bad = SendFailed("the service did not accept the notification")
+    receiver = Receiver(lambda n: bad if n.uid == "bad" else None)
+    waits: list[float] = []
+    async with delivering(receiver) as case:
+        case.deliveries.observe(model(1, uid="bad"))
+        for index in range(1, 12):
+            await asyncio.sleep(900)
+            began = clock()
+            case.deliveries.observe(model(index, uid="good"))
+            while len(receiver.received) < index:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+            waits.append(clock() - began)
+    assert max(waits) < 1
+
+
 @virtual
 async def test_retry_after_of_the_sink_is_respected() -> None:
     attempts: list[float] = []

@@ -120,6 +120,7 @@ async def test_texts_of_a_model_replace_those_of_a_sink_that_permits_it(
         ("{{ message | replace('a', 'b' ) }}", "no filter replace"),
         ("{{ weight + 1 }}", "can only concatenate str"),
         ("{{ '\\ud800' }}", "half of a surrogate pair"),
+        ("{{ '' }} ", "the text is empty"),
     ],
 )
 async def test_text_that_cannot_be_rendered_is_replaced_and_named(

@@ -87,6 +87,22 @@ def test_old_cursors_are_dropped_only_when_nothing_older_is_undelivered() -> Non
     assert take_all(outbox) == []
 
 
+@rule("R28")
+def test_past_of_a_model_that_matches_only_now_is_not_delivered() -> None:
+    outbox = Outbox(START, {})
+    outbox.forget_before(stamp(BEGAN + 90 * 24 * 3600))
+    observe(outbox, 10, uid="matches only now")
+    assert take_all(outbox) == []
+
+
+def test_time_of_the_sink_moves_once_an_hour() -> None:
+    outbox, stored = Outbox(stamp(BEGAN), {}), set()
+    for minute in range(180):
+        outbox.forget_before(stamp(BEGAN + 60 * minute))
+        stored.add(outbox.since)
+    assert len(stored) <= 4
+
+
 #: Steps of a story: transitions of a model, deliveries that succeed or fail, a restart.
 _STEPS = st.lists(
     st.one_of(

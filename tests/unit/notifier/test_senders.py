@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -207,3 +209,32 @@ async def test_type_of_a_newer_operator_is_delivered(server: Server, tmp_path: P
     await chat(tmp_path, url).send(replace(notification, transition=newer))
     assert server.received[0][1]["title"] == "risk/model-u1: Teleported v2"
     assert server.received[0][1]["type"] == "info"
+
+
+LOGS = """
+import asyncio, sys
+from pathlib import Path
+from canarium.telemetry import logs
+logs.configure("DEBUG")
+from unit.notifier.test_senders import SECRET, SecretFiles, rolled_back
+from canarium.notifier.apprise_sender import AppriseSender
+from canarium.notifier.settings import Sink
+sink = Sink.model_validate({"name": "s", "apprise": {"urlSecret": SECRET}})
+sender = AppriseSender(sink, sink.apprise, SecretFiles(Path(sys.argv[1])), "")
+asyncio.run(sender.send(rolled_back()))
+"""
+
+
+@rule("R31")
+async def test_no_level_of_the_log_shows_the_credentials_of_a_service(
+    server: Server, tmp_path: Path
+) -> None:
+    secrets(tmp_path, server.url.replace("http://", "json://") + "/T000/SUPERSECRET")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{LOGS}", str(tmp_path)),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, log = await process.communicate()
+    assert process.returncode == 0, log.decode()
+    assert len(server.received) == 1
+    assert b"SUPERSECRET" not in log

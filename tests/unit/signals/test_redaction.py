@@ -35,6 +35,7 @@ def test_secret_is_hidden_whole_with_and_without_its_scheme() -> None:
     said = "server refused 'Bearer s3cret-token', token s3cret-token"
     assert redacted(said, ["Bearer s3cret-token"]) == (f"server refused '{HIDDEN}', token {HIDDEN}")
     assert redacted("a 1 b", ["1", ""]) == "a 1 b"
+    assert redacted("login refused for hunter2", ["hunter2\n"]) == f"login refused for {HIDDEN}"
 
 
 @pytest.mark.parametrize("cut", [8, 20, 39])

@@ -97,10 +97,19 @@ def test_results_in_the_termination_message_are_kept_as_json() -> None:
     message = json.dumps({"results": {"accuracy": 0.93, "by": "ü\u202e"}, "message": "good"})
     report = ended(request(JobState.SUCCEEDED), exited(0, message))
     assert report.text == "good"
-    assert report.results == '{"accuracy":0.93,"by":"\\u00fc\\u202e"}'
+    assert report.results == '{"accuracy":0.93,"by":"ü\\u202e"}'
 
 
 @rule("R27")
+def test_results_may_fill_the_termination_message_with_any_language() -> None:
+    message = json.dumps({"results": {"k": "ä" * 2000}}, ensure_ascii=False)
+    assert len(message.encode()) <= 4096
+    report = ended(request(JobState.SUCCEEDED), exited(0, message))
+    assert report.results == json.dumps(
+        {"k": "ä" * 2000}, ensure_ascii=False, separators=(",", ":")
+    )
+
+
 @pytest.mark.parametrize(
     "message",
     ["{broken", "[1]", '{"other": 1}', '{"results": NaN}', "{" * 4000, "plain"],

@@ -88,7 +88,9 @@ def _events(ctx: RolloutContext, failure: Failure) -> tuple[Event, ...]:
     condition = next(
         (c for c in ctx.status.conditions if c.type == ConditionType.ROLLED_BACK), None
     )
-    if condition and condition.status == "True" and ctx.status.failure:
+    failure_before = ctx.status.failure
+    same = failure_before is not None and failure_before.revision == ctx.target
+    if condition and condition.status == "True" and same:
         return ()
     return (Event("Warning", EventReason.ROLLED_BACK, event_text(ctx.target, failure)),)
 

@@ -41,8 +41,12 @@ def _started(ctx: RolloutContext, before: Status, after: Status) -> tuple[Event,
     new, old, stable = after.candidate, before.candidate, after.stable
     if after.phase != Phase.PROGRESSING or new is None or stable is None:
         return ()
-    # A candidate that already runs continues, as after a spec that was invalid for a while.
-    if (old and old.revision == new.revision) or ctx.observed.deployment(new.revision):
+    if old and old.revision == new.revision:
+        return ()
+    # A candidate that already runs continues after a spec that was invalid for a while. Otherwise,
+    # its Deployment proves nothing: it exists before the first status that reports the rollout,
+    # which may have been rejected, or lost with the process.
+    if before.phase == Phase.INVALID and ctx.observed.deployment(new.revision):
         return ()
     text = sentences(
         f"the rollout of {describe(ctx, new.revision)} started",

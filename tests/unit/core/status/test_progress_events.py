@@ -162,3 +162,32 @@ def test_no_condition_has_an_empty_message() -> None:
     for _ in range(60):
         cluster.run(1)
         assert all(condition.message for condition in cluster.status.conditions)
+
+
+@pytest.mark.rule("R28")
+def test_start_is_reported_by_the_first_status_that_is_stored() -> None:
+    """The Deployment exists before it: what was not stored has not been reported."""
+    cluster = rolling()
+    stored = cluster.status
+    cluster.settle()
+    assert reasons(cluster) == ["RolloutStarted"]
+    cluster.events.clear()
+    cluster.status = stored
+    cluster.settle()
+    assert reasons(cluster) == ["RolloutStarted"]
+
+
+@pytest.mark.rule("R28")
+def test_rollback_is_reported_although_the_last_stored_status_has_another_one() -> None:
+    cluster = rolling().run(5)
+    order(cluster, "abort")
+    cluster.run(5)
+    assert reasons(cluster)[-1] == "RolledBack"
+    stored = cluster.status
+    cluster.spec = spec("3", rollout={**STEPS, "bakeTime": "20s"})
+    cluster.run(5)
+    cluster.events.clear()
+    cluster.status = stored
+    cluster.annotations["abort"] = f"{cluster.revision('3')}/t2"
+    cluster.settle()
+    assert reasons(cluster)[-1] == "RolledBack"
