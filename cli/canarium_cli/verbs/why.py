@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 
 from canarium.view.ages import short
+from canarium.view.effective_commands import effective_commands
 from canarium.view.explanation import Explanation, explanations
 from canarium.view.model import view
 from canarium.view.tree import AttentionLevel, Tree, to_json
@@ -17,7 +18,7 @@ from canarium_cli.output.lines import Line, Span, Style, line
 from canarium_cli.output.terminal import write
 from canarium_cli.output.tree_text import phase_span
 from canarium_cli.reads import objects
-from canarium_cli.suggestions import suggestions
+from canarium_cli.suggestions import Suggestion, suggestions
 
 
 @click.command("why")
@@ -26,21 +27,23 @@ from canarium_cli.suggestions import suggestions
 @connected
 def why_command(connection: Connection, name: str, output: str) -> None:
     """Explain the phase, the wait or the failure of a model, and what you can do."""
-    tree = view(objects(connection.kubectl, name), time.time())
+    snapshot = objects(connection.kubectl, name)
+    tree = view(snapshot, time.time())
+    commands = suggestions(tree, effective_commands(snapshot.model))
     if output == "json":
         write_json(
             {
                 "phase": tree.phase,
                 "message": tree.message,
                 "explanations": [to_json(x) for x in explanations(tree)],
-                "commands": [to_json(x) for x in suggestions(tree)],
+                "commands": [to_json(x) for x in commands],
             }
         )
         return
-    write(list(_lines(tree)), connection.color)
+    write(list(_lines(tree, commands)), connection.color)
 
 
-def _lines(tree: Tree) -> Iterator[Line]:
+def _lines(tree: Tree, commands: tuple[Suggestion, ...]) -> Iterator[Line]:
     yield line(
         Span(f"{tree.namespace}/{tree.name} is ", Style.TITLE), phase_span(tree.phase, tree.urgency)
     )
@@ -59,7 +62,6 @@ def _lines(tree: Tree) -> Iterator[Line]:
         )
     if not explained and tree.urgency is AttentionLevel.NONE:
         yield line("Nothing is wrong, and nothing is in progress.")
-    commands = suggestions(tree)
     if commands:
         yield line()
         yield line(Span("What you can do", Style.TITLE))

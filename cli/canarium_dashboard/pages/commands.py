@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from canarium.api.states import PauseSource
 from canarium.view.commands import COMMANDS, annotation_of
+from canarium.view.effective_commands import effective_commands
 from canarium.view.objects import Raw, part, text
 from canarium.view.revisions import target_of
 from canarium_dashboard import paths
@@ -48,26 +48,12 @@ class Offer:
     line: str
 
 
-def applicable(model: Raw) -> list[str]:
-    """Returns the commands that have an effect now."""
-    status = part(model, "status")
-    commands = []
-    if part(status, "candidate"):
-        commands += ["promote", "promote-full", "abort"]
-    elif part(status, "previous"):
-        commands.append("undo")
-    if part(status, "candidate") or part(status, "previous"):
-        by_command = text(part(status, "pause"), "source") == PauseSource.COMMAND
-        commands.append("resume" if by_command else "pause")
-    if part(status, "failure"):
-        commands.append("retry")
-    return commands
-
-
 async def offers(dashboard: Dashboard, identity: Identity, model: Raw) -> list[Offer]:
     """Returns the commands that this person may give now; none unless actions are enabled."""
     meta, revision = part(model, "metadata"), target_of(model)
-    names = applicable(model) if dashboard.settings.actions and revision else []
+    enabled = dashboard.settings.actions and revision
+    # Those about gates are offered beside their gates.
+    names = [x for x in effective_commands(model) if x in LABELS] if enabled else []
     namespace, name = text(meta, "namespace"), text(meta, "name")
     if not names or not await dashboard.reads.may(identity, "patch", namespace, name):
         return []

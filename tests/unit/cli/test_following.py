@@ -231,3 +231,13 @@ def wait_for(path: Path) -> int:
             return int(path.read_text())
         time.sleep(0.05)
     raise AssertionError(f"{path.name} was not written")
+
+
+def test_why_suggests_the_decision_that_is_waited_for(kubectl: Standin) -> None:
+    gate = {"name": "risk", "kind": "Approval", "state": "Waiting", "before": "Promotion"}
+    waits = {"candidate": {"revision": "bbbb2222"}, "waitingFor": {"reason": "WaitingForApproval"}}
+    kubectl.answers("get", MODELS, out=model("Progressing", gates=[gate], **waits))
+    kubectl.answers("get", out=_EMPTY)
+    done = kubectl.run("why", "fraud")
+    assert "modeldeploy approve fraud -n risk" in done.out
+    assert "modeldeploy promote fraud" not in done.out

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
-from canarium_dashboard.pages.commands import applicable
+from canarium.view.effective_commands import effective_commands
 from canarium_dashboard.settings import Settings
 from dashboard.standin import TOKEN, StandInApi, browsing, copies
 from view.samples import SAMPLES
@@ -319,7 +319,7 @@ async def test_models_that_need_attention_are_listed_first() -> None:
     ],
 )
 def test_commands_are_offered_where_they_have_an_effect(name: str, expected: list[str]) -> None:
-    assert applicable(StandInApi(name).model) == expected
+    assert list(effective_commands(StandInApi(name).model)) == expected
 
 
 async def test_page_shows_who_is_logged_in() -> None:
