@@ -55,6 +55,10 @@ class NotLoggedIn(CliError):
     partial results would only hide it."""
 
 
+class Forbidden(CliError):
+    """A request without the right: others may succeed."""
+
+
 def usage(message: str) -> CliError:
     """An invalid argument or file."""
     return CliError(message, Exit.USAGE)

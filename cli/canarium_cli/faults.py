@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from canarium_cli.exits import CliError, Exit, NotLoggedIn, OldKubectl
+from canarium_cli.exits import CliError, Exit, Forbidden, NotLoggedIn, OldKubectl
 
 #: How kubectl begins its errors; the reason in parentheses adds nothing to the sentence.
 _PREFIX = re.compile(
@@ -47,6 +47,7 @@ _LOGIN: tuple[tuple[str, str], ...] = (
     ("getting credentials", "The credential plugin failed: log in again"),
     ("auth plugin has been removed", "Update the kubeconfig with the tool of your provider"),
 )
+_FORBIDDEN = "(forbidden)"
 #: What kubectl writes to stderr, in lower case → the exit code and what to do about it.
 _FAULTS: tuple[tuple[str, Exit, str], ...] = (
     (
@@ -67,7 +68,7 @@ _FAULTS: tuple[tuple[str, Exit, str], ...] = (
     ("(notfound)", Exit.NOT_FOUND, "Check the name and the namespace (-n)"),
     ("denied the request", Exit.USAGE, "Nothing was changed"),
     # Webhooks answer Forbidden to everything they refuse, policies only where a right is missing.
-    ("(forbidden)", Exit.UNREACHABLE, "Ask for the right, or use another --context or --as"),
+    (_FORBIDDEN, Exit.UNREACHABLE, "Ask for the right, or use another --context or --as"),
     ("denied request", Exit.USAGE, "Nothing was changed"),
     ("context was not found", Exit.UNREACHABLE, "`kubectl config get-contexts` lists them"),
     ("does not exist", Exit.UNREACHABLE, "`kubectl config get-contexts` lists the contexts"),
@@ -117,7 +118,8 @@ def fault(stderr: str) -> CliError:
             return NotLoggedIn(f"{text} {advice}.", Exit.UNREACHABLE)
     for phrase, code, advice in _FAULTS:
         if phrase in lower:
-            return CliError(f"{text} {advice}.", code)
+            kind = Forbidden if phrase == _FORBIDDEN else CliError
+            return kind(f"{text} {advice}.", code)
     return CliError(text, Exit.UNREACHABLE)
 
 

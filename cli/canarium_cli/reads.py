@@ -4,16 +4,18 @@ many there are."""
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from canarium.view.objects import MODEL_LABEL, Objects, Raw, part, text
-from canarium_cli.exits import CliError, Exit, not_found
+from canarium_cli.exits import CliError, Exit, Forbidden, not_found
 from canarium_cli.kubectl import Kubectl
+from canarium_cli.output.terminal import echo
 
 #: With the API group, so that no other CRD's short name is taken for it.
 MODELS = "modeldeployments.canarium.dev"
 _PATH = "/apis/canarium.dev/v1alpha1/modeldeployments"
-_WORKLOADS = "deployments.apps,pods,horizontalpodautoscalers.autoscaling,services"
+_WORKLOADS = ("deployments.apps", "pods", "horizontalpodautoscalers.autoscaling", "services")
 _RECORDS = "controllerrevisions.apps"
 #: Kinds of routes, with their groups.
 ROUTES = {
@@ -57,22 +59,48 @@ def read_all(kubectl: Kubectl, selector: str | None, everywhere: bool) -> list[R
 def objects(kubectl: Kubectl, name: str, *, events: bool = False) -> Objects:
     """The model and everything that is shown of it, read at the same time.
 
-    Raises CliError as `model` does; kinds that the user may not read are an error too.
+    Raises CliError as `model` does. A line on stderr names the kinds that the user may not read.
     """
     label = f"--selector={MODEL_LABEL}={name}"
     with ThreadPoolExecutor() as pool:
         parent = pool.submit(model, kubectl, name)
-        children = pool.submit(kubectl.get, _WORKLOADS, label)
-        records = pool.submit(kubectl.get, _RECORDS, label)
-        event_list = pool.submit(_events, kubectl, name) if events else None
+        children = pool.submit(_readable, kubectl, _WORKLOADS, label)
+        records = pool.submit(_readable, kubectl, (_RECORDS,), label)
+        event_list = pool.submit(_readable, kubectl, ("events",), _about(name)) if events else None
         # The model first: its error is the most useful one.
         parent_object = parent.result()
-        others = [
-            *children.result(),
-            *records.result(),
-            *(event_list.result() if event_list else ()),
+        reads = [
+            children.result(),
+            records.result(),
+            *([event_list.result()] if event_list else []),
         ]
-    return Objects.of(parent_object, others)
+    missing = [kind for read in reads for kind in read.forbidden]
+    if missing:
+        echo(f"Not shown, since you may not list them: {', '.join(missing)}.", err=True)
+    return Objects.of(parent_object, [one for read in reads for one in read.objects])
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Objects of several kinds, and the kinds that the user may not list."""
+
+    objects: list[Raw]
+    forbidden: tuple[str, ...] = ()
+
+
+def _readable(kubectl: Kubectl, kinds: tuple[str, ...], *words: str) -> _Read:
+    """Reads all kinds at once; each by itself only where one of them is forbidden.
+
+    Raises CliError for other faults.
+    """
+    try:
+        return _Read(kubectl.get(",".join(kinds), *words))
+    except Forbidden:
+        if len(kinds) == 1:
+            return _Read([], kinds)
+    reads = [_readable(kubectl, (kind,), *words) for kind in kinds]
+    forbidden = tuple(kind for read in reads for kind in read.forbidden)
+    return _Read([one for read in reads for one in read.objects], forbidden)
 
 
 def records(kubectl: Kubectl, name: str) -> list[Raw]:
@@ -93,6 +121,5 @@ def traffic_object(kubectl: Kubectl, parent: Raw) -> Raw | None:
         raise
 
 
-def _events(kubectl: Kubectl, name: str) -> list[Raw]:
-    field = f"--field-selector=involvedObject.kind=ModelDeployment,involvedObject.name={name}"
-    return kubectl.get("events", field)
+def _about(name: str) -> str:
+    return f"--field-selector=involvedObject.kind=ModelDeployment,involvedObject.name={name}"

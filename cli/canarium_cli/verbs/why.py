@@ -11,13 +11,14 @@ from canarium.view.ages import short
 from canarium.view.effective_commands import effective_commands
 from canarium.view.explanation import Explanation, explanations
 from canarium.view.model import view
+from canarium.view.objects import Objects
 from canarium.view.tree import AttentionLevel, Tree, to_json
 from canarium_cli.connection import Connection, connected
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import Line, Span, Style, line
 from canarium_cli.output.terminal import write
 from canarium_cli.output.tree_text import phase_span
-from canarium_cli.reads import objects
+from canarium_cli.reads import model
 from canarium_cli.suggestions import Suggestion, suggestions
 
 
@@ -27,7 +28,8 @@ from canarium_cli.suggestions import Suggestion, suggestions
 @connected
 def why_command(connection: Connection, name: str, output: str) -> None:
     """Explain the phase, the wait or the failure of a model, and what you can do."""
-    snapshot = objects(connection.kubectl, name)
+    # The status has all evidence, so nothing else needs to be readable.
+    snapshot = Objects.of(model(connection.kubectl, name), ())
     tree = view(snapshot, time.time())
     commands = suggestions(tree, effective_commands(snapshot.model))
     if output == "json":

@@ -30,3 +30,25 @@ def test_read_about_a_model_names_it(kubectl: Standin, verb: str) -> None:
             "--selector=canarium.dev/model=fraud",
             "--field-selector=metadata.name=fraud",
         } & {*call}, call
+
+
+_PODS_FORBIDDEN = "Error from server (Forbidden): pods is forbidden: jane cannot list pods"
+
+
+@pytest.mark.parametrize("verb", ["get", "history", "events", "why"])
+def test_kind_that_is_forbidden_does_not_hide_the_others(kubectl: Standin, verb: str) -> None:
+    kinds = "deployments.apps,pods,horizontalpodautoscalers.autoscaling,services"
+    kubectl.fails(_PODS_FORBIDDEN, "get", kinds)
+    kubectl.fails(_PODS_FORBIDDEN, "get", "pods")
+    answer_all(kubectl, sample("step-pause")[0])
+    done = kubectl.run(verb, "fraud")
+    assert done.code == 0, done.err
+    assert done.out
+    note = "" if verb == "why" else "Not shown, since you may not list them: pods.\n"
+    assert done.err == note
+
+
+def test_why_reads_the_model_only(kubectl: Standin) -> None:
+    answer_all(kubectl, sample("step-pause")[0])
+    assert kubectl.run("why", "fraud").code == 0
+    assert len(kubectl.calls) == 1
