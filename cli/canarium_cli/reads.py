@@ -56,17 +56,19 @@ def read_all(kubectl: Kubectl, selector: str | None, everywhere: bool) -> list[R
     return kubectl.raw(f"{_PATH}{query}")
 
 
-def objects(kubectl: Kubectl, name: str, *, events: bool = False) -> Objects:
+def objects(kubectl: Kubectl, name: str, *, events: bool = False, partial: bool = False) -> Objects:
     """The model and everything that is shown of it, read at the same time.
 
-    Raises CliError as `model` does. A line on stderr names the kinds that the user may not read.
+    Raises CliError as `model` does, and for kinds that the user may not list. Where `partial`, a
+    line on stderr names those instead.
     """
     label = f"--selector={MODEL_LABEL}={name}"
+    read = _readable if partial else _all
     with ThreadPoolExecutor() as pool:
         parent = pool.submit(model, kubectl, name)
-        children = pool.submit(_readable, kubectl, _WORKLOADS, label)
-        records = pool.submit(_readable, kubectl, (_RECORDS,), label)
-        event_list = pool.submit(_readable, kubectl, ("events",), _about(name)) if events else None
+        children = pool.submit(read, kubectl, _WORKLOADS, label)
+        records = pool.submit(read, kubectl, (_RECORDS,), label)
+        event_list = pool.submit(read, kubectl, ("events",), _about(name)) if events else None
         # The model first: its error is the most useful one.
         parent_object = parent.result()
         reads = [
@@ -74,10 +76,10 @@ def objects(kubectl: Kubectl, name: str, *, events: bool = False) -> Objects:
             records.result(),
             *([event_list.result()] if event_list else []),
         ]
-    missing = [kind for read in reads for kind in read.forbidden]
+    missing = [kind for one in reads for kind in one.forbidden]
     if missing:
         echo(f"Not shown, since you may not list them: {', '.join(missing)}.", err=True)
-    return Objects.of(parent_object, [one for read in reads for one in read.objects])
+    return Objects.of(parent_object, [raw for one in reads for raw in one.objects])
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +90,18 @@ class _Read:
     forbidden: tuple[str, ...] = ()
 
 
+def _all(kubectl: Kubectl, kinds: tuple[str, ...], *words: str) -> _Read:
+    """Reads all kinds at once. Raises CliError, also where one of them is forbidden."""
+    return _Read(kubectl.get(",".join(kinds), *words))
+
+
 def _readable(kubectl: Kubectl, kinds: tuple[str, ...], *words: str) -> _Read:
     """Reads all kinds at once; each by itself only where one of them is forbidden.
 
     Raises CliError for other faults.
     """
     try:
-        return _Read(kubectl.get(",".join(kinds), *words))
+        return _all(kubectl, kinds, *words)
     except Forbidden:
         if len(kinds) == 1:
             return _Read([], kinds)

@@ -40,7 +40,7 @@ def diff_command(
     R1 and R2 are revisions, their numbers, or versions, as `history` lists them. With one, stable
     is compared with it; with none, stable with the candidate or the failed revision.
     """
-    snapshot = objects(connection.kubectl, name)
+    snapshot = objects(connection.kubectl, name, partial=True)
     before, after = _pair(snapshot, first, second)
     listed_history = history(
         snapshot, traffic_object(connection.kubectl, snapshot.model), time.time()

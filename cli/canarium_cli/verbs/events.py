@@ -40,7 +40,7 @@ def events_command(
     """
     if watch and output != "text":
         raise click.UsageError("--watch prints text only; remove -o.")
-    snapshot = objects(connection.kubectl, name)
+    snapshot = objects(connection.kubectl, name, partial=True)
     revisions = set(revisions_of(snapshot))
     mine = [x for x in connection.kubectl.get("events") if is_of(x, name, revisions)]
     listed = tuple(x for x in events(mine) if not warnings or x.type == "Warning")

@@ -41,7 +41,7 @@ def get_command(
         _watch(connection, name, limit, Goal(until) if until else None)
         return
     now = time.time()
-    tree = view(objects(connection.kubectl, name), now, old=limit)
+    tree = view(objects(connection.kubectl, name, partial=True), now, old=limit)
     if output == "json":
         write_json(to_json(tree))
     elif output == "yaml":

@@ -47,7 +47,7 @@ def history_command(connection: Connection, name: str, limit: int | None, output
 
 def read_history(kubectl: Kubectl, name: str) -> tuple[HistoryEntry, ...]:
     """The revisions of a model, the newest first. Raises CliError as `objects` does."""
-    snapshot = objects(kubectl, name)
+    snapshot = objects(kubectl, name, partial=True)
     return history(snapshot, traffic_object(kubectl, snapshot.model), time.time())
 
 
