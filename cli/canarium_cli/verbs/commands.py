@@ -168,8 +168,11 @@ def _answers(connection: Connection, orders: list[Order], timeout: float, count:
             listed = models(connection.kubectl, tuple(waiting), None)
             outage = None
         except CliError as error:
-            if error.code is Exit.NOT_FOUND:
+            if error.code is Exit.NOT_FOUND and count == 1:
                 raise
+            if error.code is Exit.NOT_FOUND:
+                codes |= _without_deleted(connection.kubectl, waiting, count)
+                continue
             # The operator acts without us; the next read may succeed.
             listed, outage = [], error
         for model in listed:
@@ -197,6 +200,19 @@ def _answers(connection: Connection, orders: list[Order], timeout: float, count:
             break
         time.sleep(pause)
         pause = min(pause * 1.5, _LONGEST_WAIT)
+    return codes
+
+
+def _without_deleted(kubectl: Kubectl, waiting: dict[str, Order], count: int) -> set[Exit]:
+    """Removes the orders of models that no longer exist, and returns their exit codes."""
+    codes = set[Exit]()
+    for name, order in tuple(waiting.items()):
+        try:
+            models(kubectl, (name,), None)
+        except CliError as error:
+            if error.code is Exit.NOT_FOUND:
+                del waiting[name]
+                codes.add(_report(order, error.message, error.code, count))
     return codes
 
 

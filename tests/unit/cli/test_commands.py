@@ -200,3 +200,19 @@ def test_refused_command_is_forbidden_or_not_accepted(
     kubectl.answers(*GET, out=model())
     kubectl.fails(err, *ANNOTATE)
     assert kubectl.run("abort", "fraud").code == code
+
+
+def test_model_that_is_deleted_meanwhile_does_not_hide_the_answers_of_others(
+    kubectl: Standin,
+) -> None:
+    both = {"kind": "List", "items": [model(), model("churn")]}
+    kubectl.answers(*GET, "fraud", "churn", out=both, once=True)
+    kubectl.fails(FAULTS["unknown model"][0], *GET, "fraud")
+    kubectl.answers(*GET, "churn", out={"kind": "List", "items": [model("churn")]})
+    kubectl.answers(*ANNOTATE)
+    done = kubectl.run("pause", "fraud", "churn", "--timeout", "0.3")
+    assert done.code == 4
+    first, second = done.err.splitlines()
+    assert first.startswith("Error: fraud: pause bbbb2222: ")
+    assert '"fraud" not found' in first
+    assert second.startswith("Error: churn: pause bbbb2222: no answer within")
