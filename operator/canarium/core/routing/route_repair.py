@@ -46,18 +46,24 @@ def repair(ctx: RolloutContext, kind: RouteKind, result: PhaseResult) -> list[Ac
     if not any(isinstance(a, SetRouteWeights) for a in result.actions):
         actions += _restored_route(ctx, kind, result)
     if not any(isinstance(a, SelectColor) for a in result.actions):
-        actions += select_answering(ctx, result.previous)
+        failing = result.failure.revision if result.failure else None
+        actions += select_answering(ctx, result.previous, failing)
     return [*actions, *_unused_backends(ctx, (*running, *parts))]
 
 
-def select_answering(ctx: RolloutContext, previous: str | None) -> list[Action]:
+def select_answering(
+    ctx: RolloutContext, previous: str | None, failing: str | None = None
+) -> list[Action]:
     """Makes the callers' Service select the revision that serves, as the route does (R18).
 
-    A standby is selected only if no other revision has ready pods of its colour.
+    A standby is selected only if no other revision has ready pods of its colour. One that has
+    failed, or that this decision records as `failing`, is not selected anew (R9).
     """
     service, color = ctx.observed.service, ctx.stable_color
-    if ctx.standby:
-        standby = ctx.observed.deployment(ctx.standby)
+    standby = ctx.observed.deployment(ctx.standby)
+    failed = ctx.standby is not None and (ctx.standby == failing or ctx.has_failed(ctx.standby))
+    selected = service is not None and standby is not None and service.color == standby.color
+    if ctx.standby and (selected or not failed):
         color = standby.color if standby else None
         same = (p for p in ctx.observed.pods if p.serves and p.color == color)
         if any(p.revision != ctx.standby for p in same):
