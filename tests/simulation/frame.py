@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant
 
-from canarium.core.facts.revision import digest_v1, identity_v1, resolved_facts, short_name
+from canarium.core.facts.revision import digest_v1, identity_v1, short_name
 from canarium.kube import resources
 from canarium.render import labels
 from simulation import route_invariants, specs
@@ -22,7 +22,7 @@ from simulation.operators import Operator
 from simulation.server import PERSON
 from simulation.serving_invariant import ServingInvariant
 from simulation.summary import EXPLORED
-from simulation.world import World
+from simulation.world import World, digest_of_spec
 
 SHORT = st.sampled_from((0.1, 0.5, 1.0, 2.0, 3.0, 5.0))
 TIMES = st.sampled_from((0.5, 1.0, 3.0, 8.0, 12.0, 25.0, 70.0))
@@ -123,13 +123,8 @@ class Frame(RuleBasedStateMachine):
         """The newest revision with the identity of the spec; without a record, its first name: a
         quarantined one whose record a user deleted is not stored again."""
         digest = digest_v1(identity_v1(self.world.model()["spec"]))
-        # A restored record may have lost its identity: its digest is its name then.
         same = (digest, short_name(digest))
-        found = [
-            r
-            for r in self.world.server.all(resources.RECORDS)
-            if (_spec_digest(r) or r["data"]["digest"]) in same
-        ]
+        found = [r for r in self.world.server.all(resources.RECORDS) if digest_of_spec(r) in same]
         newest = max(found, key=lambda r: r["revision"], default=None)
         revision: str = (
             newest["metadata"]["labels"][labels.REVISION] if newest else short_name(digest)
@@ -201,9 +196,3 @@ class Frame(RuleBasedStateMachine):
         self.let(5.0)
         assert self.checks.writes == writes, "writes at a restart with nothing to do"
         assert self.world.server.version == version
-
-
-def _spec_digest(record: dict[str, Any]) -> str | None:
-    """Digest of the identity without what an alias stood for; None without one."""
-    data = record["data"]
-    return resolved_facts(data["algorithm"], data["identity"])[1]

@@ -220,9 +220,10 @@ class PauseInvariant:
             self._used.add(order.token)
 
     def _is_replaced(self, revision: str) -> bool:
-        """Whether the rollout under way is that of another revision."""
+        """Whether the rollout under way is that of another revision, by the status or, because the
+        write of the traffic precedes it, by the spec."""
         candidate = (self.account.world.status().get("candidate") or {}).get("revision")
-        return candidate not in (None, revision)
+        return candidate not in (None, revision) or not self.account.world.asks_for(revision)
 
     def _settled(self, status: Mapping[str, Any]) -> None:
         """A version that took over counts as promoted only after its pauses (decision 0011)."""

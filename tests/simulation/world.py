@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from canarium import API_VERSION, GROUP, KIND
+from canarium.core.facts.revision import digest_v1, identity_v1, resolved_facts, short_name
 from canarium.kube import resources
 from canarium.render import labels
 from simulation.clock import Clock, VirtualLoop
@@ -107,6 +108,16 @@ class World:
         found: dict[str, Any] = self.model().get("status") or {}
         return found
 
+    def asks_for(self, revision: str) -> bool:
+        """Whether the spec has the identity of a revision; what its alias stands for aside."""
+        wanted = digest_v1(identity_v1(self.model()["spec"]))
+        records = self.server.all(resources.RECORDS)
+        return any(
+            digest_of_spec(record) in (wanted, short_name(wanted))
+            for record in records
+            if revision_of(record) == revision
+        )
+
     def service(self) -> Object | None:
         return self.server.find(resources.SERVICES, KEY)
 
@@ -150,6 +161,14 @@ class World:
             for e in (found or {}).get("endpoints", ())
             if e["conditions"]["ready"]
         }
+
+
+def digest_of_spec(record: Object) -> str:
+    """Digest of a record's identity without what an alias stood for; a restored record may have
+    lost its identity, and its digest is its name then."""
+    data = record["data"]
+    digest: str = resolved_facts(data["algorithm"], data["identity"])[1] or data["digest"]
+    return digest
 
 
 def _name(obj: Object) -> str:
