@@ -53,12 +53,16 @@ class Prometheus:
 
 
 @contextmanager
-def running(folder: Path, port: int, jobs: list[dict[str, Any]]) -> Iterator[Prometheus]:
-    """Runs a server at `port` with the scrape configurations `jobs`."""
+def running(
+    folder: Path, port: int, jobs: list[dict[str, Any]], groups: list[dict[str, Any]] | None = None
+) -> Iterator[Prometheus]:
+    """Runs a server at `port` with the scrape configurations `jobs` and the `groups` of rules."""
     folder.mkdir()
-    config = folder / "prometheus.yml"
-    timing = {"scrape_interval": "1s", "scrape_timeout": "1s"}
-    config.write_text(json.dumps({"global": timing, "scrape_configs": jobs}))
+    config, rules = folder / "prometheus.yml", folder / "rules.yml"
+    rules.write_text(json.dumps({"groups": groups or []}))
+    timing = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    files = [str(rules)]
+    config.write_text(json.dumps({"global": timing, "rule_files": files, "scrape_configs": jobs}))
     command = [
         "prometheus", "--config.file", config, "--storage.tsdb.path", folder / "data",
         "--web.listen-address", f"127.0.0.1:{port}", "--log.level", "warn",
