@@ -57,7 +57,7 @@ def select_answering(
     """Makes the callers' Service select the revision that serves, as the route does (R18).
 
     A standby is selected only if no other revision has ready pods of its colour. One that has
-    failed, or that this decision records as `failing`, is not selected anew (R9).
+    failed, or that this decision records as `failing`, does not start to be selected (R9).
     """
     service, color = ctx.observed.service, ctx.stable_color
     standby = ctx.observed.deployment(ctx.standby)
