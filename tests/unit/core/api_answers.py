@@ -61,7 +61,7 @@ def invalid_pod() -> Rejection:
 
 def no_runtime(name: str) -> ResolvedRuntime:
     """The spec refers to a runtime that does not exist."""
-    return Runtimes(lambda *_: None).meant("ns", {"runtime": {"name": name}})
+    return Runtimes(lambda *_: None).selected_runtime("ns", {"runtime": {"name": name}})
 
 
 #: Who rejects → how.
