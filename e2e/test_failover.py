@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from sandbox import Sandbox
-from sandbox.gateway import EnvoyGateway, Gateway
-from support.account import SECOND, Account
-from support.gateway_models import Stage, routed
+from support.account import Account
 from support.model import World
-from support.models import Models
 
 rule = pytest.mark.rule
 BAKE = {"steps": [], "bakeTime": "300s"}
@@ -123,40 +118,3 @@ def test_model_scaled_to_zero_at_a_pause_continues_at_the_pause(world: World) ->
     world.kubectl("scale", "modeldeployment/story", "--replicas=3")
     woken = world.until(lambda s: s["waitingFor"]["reason"] == "Manual", "the pause")
     assert (woken["version"], woken["weight"]) == ("v1", 25)
-
-
-@pytest.fixture
-def stage(node: Sandbox, gateway: Callable[[], Gateway | EnvoyGateway]) -> Iterator[Stage]:
-    models = Models(node, "standby")
-    stage: Stage | None = None
-    try:
-        models.apply({"warm": routed("warm", "v1", replicas=2, rollout=BAKE)})
-        stage = Stage(models, gateway())
-        models.phase("warm", "Ready", seconds=120)
-        yield stage
-    finally:
-        for caller in stage.callers.values() if stage else ():
-            caller.stop()
-        models.end()
-
-
-@pytest.mark.needs("gateway")
-@rule("R13", "R15")
-def test_warm_version_serves_behind_a_gateway_while_the_deployment_of_stable_is_missing(  # B1
-    stage: Stage, figures: Any
-) -> None:
-    models = stage.models
-    stage.call("warm", rate=40)
-    models.apply({"warm": routed("warm", "v2", replicas=2, rollout=BAKE)})
-    models.phase("warm", "Baking", "v2")
-    revision = models.now("warm")["stable"]["revision"]
-    caller = stage.callers["warm"]
-    before = len(caller.replies)
-    models.kubectl("delete", "deployment", f"warm-{revision}")
-    models.eventually(lambda: bool(models.now("warm").get("standby")), True, 20)
-    models.eventually(lambda: models.now("warm").get("standby") is None, True, 60)
-    sent, failed = len(caller.replies) - before, len(caller.failed())
-    figures("outages", case="bake: Deployment deleted", router="Gateway", sent=sent, failed=failed)
-    # The gateway takes weights a moment after they are written.
-    models.eventually(lambda: {reply.version for reply in caller.replies[-5:]}, {"v2"}, 20)
-    assert failed <= SECOND

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from support.client import Answer, Client
+from support.account import only_outage
+from support.client import Client
 from support.model import World
 
 rule = pytest.mark.rule
@@ -24,18 +25,6 @@ RECREATE: dict[str, Any] = {
 #: Seconds from a pod's readiness (reported in whole seconds) until callers reach it: endpoints, and
 #: kube-proxy, which batches changes for a second.
 REACHED_WITHIN = 4.0
-
-
-def outage(client: Client, began: float, old: str, new: str) -> list[Answer]:
-    """The requests that failed since `began`: AssertionError unless all of them lie between the
-    last answer of `old` and the first of `new`."""
-    answers = [a for a in list(client.answers) if a.at >= began]
-    last = max((a.at for a in answers if a.version == old), default=began)
-    first = min(a.at for a in answers if a.version == new)
-    failed = [a for a in answers if a.version is None]
-    assert last < first, f"{new} answers beside {old}"
-    assert all(last < a.at < first for a in failed), client.faults()
-    return failed
 
 
 def lag(client: Client, began: float, version: str, pod: dict[str, Any]) -> float:
@@ -55,7 +44,7 @@ def test_recreate_has_one_outage_per_version_and_the_status_reports_it(
     client = world.ask_all_the_time()
 
     def account(case: str, began: float, old: str, new: str) -> None:
-        failed = outage(client, began, old, new)
+        failed = only_outage((a for a in list(client.answers) if a.at >= began), old, new)
         sent, seconds = sum(client.since(began).values()), 0.0
         if failed:
             seconds = failed[-1].at - failed[0].at

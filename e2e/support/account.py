@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
 
 from support.client import Client
 
 #: What endpoints take to follow: the requests of one second, at 40 a second.
 SECOND = 40
+
+
+class Answered(Protocol):
+    """A request: when it was sent, and the version that answered it, or None."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def version(self) -> str | None: ...
+
+
+A = TypeVar("A", bound=Answered)
+
+
+def only_outage(answers: Iterable[A], old: str, new: str) -> list[A]:
+    """Returns the requests that failed. AssertionError unless all of them lie between the last
+    answer of `old` and the first of `new`."""
+    answers = list(answers)
+    last = max((a.at for a in answers if a.version == old), default=0.0)
+    first = min(a.at for a in answers if a.version == new)
+    failed = [a for a in answers if a.version is None]
+    assert last < first, f"{new} answers beside {old}"
+    assert all(last < a.at < first for a in failed), failed[-10:]
+    return failed
 
 
 class Account:

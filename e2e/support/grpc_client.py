@@ -23,9 +23,9 @@ HOST = "localhost"
 _AT_ONCE = 16
 
 
-def spoken(tag: str, *, mirror: bool = False, **rollout: Any) -> dict[str, Any]:
-    """Version `tag` of the server that speaks gRPC, behind the Gateway."""
-    gateway = {"parentRefs": [Gateway.parent()], "hostnames": [HOST], "protocol": "GRPC"}
+def spoken(tag: str, *, at: str = HOST, mirror: bool = False, **rollout: Any) -> dict[str, Any]:
+    """Version `tag` of the server that speaks gRPC, behind the Gateway at the host `at`."""
+    gateway = {"parentRefs": [Gateway.parent()], "hostnames": [at], "protocol": "GRPC"}
     body = spec(
         tag,
         traffic={"router": "Gateway", "gateway": {**gateway, **({"mirror": {}} if mirror else {})}},
@@ -37,13 +37,14 @@ def spoken(tag: str, *, mirror: bool = False, **rollout: Any) -> dict[str, Any]:
 
 
 class Speaker:
-    """Calls `host:port` by gRPC over one connection until `stop`; routes match the host."""
+    """Calls `host:port` by gRPC over one connection until `stop`; routes match the host, or the
+    `authority`."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, authority: str | None = None) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._channel = self._run(_channel(host, port))
+        self._channel = self._run(_channel(host, port, authority))
         self._steady: list[asyncio.Task[None]] = []
         self.replies: list[Reply] = []
 
@@ -116,6 +117,15 @@ class Speaker:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
 
 
-async def _channel(host: str, port: int) -> Channel:
+class _Channel(Channel):
+    """A channel whose calls name another host than the one that it connects to."""
+
+    def __init__(self, host: str, port: int, authority: str | None) -> None:
+        super().__init__(host, port, codec=Plain())
+        if authority is not None:
+            self._authority = authority
+
+
+async def _channel(host: str, port: int, authority: str | None) -> Channel:
     # It belongs to the loop that runs when it is made.
-    return Channel(host, port, codec=Plain())
+    return _Channel(host, port, authority)
