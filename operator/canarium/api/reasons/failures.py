@@ -85,7 +85,7 @@ class FailureReason(Reason):
         "AnalysisFailed",
         "A check failed more often in a row than `failureLimit` allows.",
         _ROLL_BACK,
-        "Compare `value` and `threshold` in `status.analysis`.",
+        "Compare `observed` and `threshold` in `status.failure`.",
     )
     ANALYSIS_ERROR = (
         "AnalysisError",

@@ -1,7 +1,7 @@
 """Projects routes, Gateways and their classes to facts: the reading side of weighted routers.
 
-`ROUTES` has one entry per kind of route; a new router is an entry here, a renderer in
-`render.routes`, and its name in the API.
+`ROUTES` has one entry per kind of route. What else a new router needs is listed in
+docs/contributing/adding-a-router.md.
 """
 
 from __future__ import annotations
