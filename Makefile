@@ -63,12 +63,11 @@ packages:                     ## install what `make test` needs from Debian, or 
 	@dev/install-packages
 
 # Two workers keep two cores busy. With three, real servers start so slowly next to each other that
-# probes and deadlines fail (a load of 28 was measured). So the third one runs at idle priority, and
-# only tests that compute (tests/background_worker.py). The hash seed decides the order of sets and
+# probes and deadlines fail (a load of 28 was measured). The hash seed decides the order of sets and
 # so what the derandomized simulations explore: with a fixed one, a run can be repeated.
 test: packages                ## run all tests: unit, integration, simulation, end-to-end (10 to 20 minutes)
 	@$(MAKE) --no-print-directory .venv/.ready .venv-fetch/.ready .venv-mlflow/.ready .venv-signing/.ready
-	PYTHONHASHSEED=0 $(PY) -m pytest -n 3 --background-worker --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=5
+	PYTHONHASHSEED=0 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=5
 
 test-gateways: .venv/.ready   ## test routes behind Envoy Gateway (built once, five minutes)
 	$(PY) -m pytest e2e/test_gateway.py e2e/test_grpc.py e2e/gateway_limits.py --gateway=envoy-gateway

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,11 +17,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("test", "nightly"),
         default="test",
         help="size of the simulation: bounded and derandomized, or long and at random",
-    )
-    parser.addoption(
-        "--background-worker",
-        action="store_true",
-        help="the last worker runs at idle priority, and only tests that compute (loadfile)",
     )
 
 
@@ -56,17 +50,7 @@ def _place(path: Path) -> str:
     return path.relative_to(here).as_posix() if path.is_relative_to(here) else ""
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    import background_worker
-
-    return background_worker.scheduling(config, log)
-
-
 def pytest_configure(config: pytest.Config) -> None:
-    import background_worker
     from simulation import summary
-
-    background_worker.lower_priority(config)
 
     config.pluginmanager.register(summary)
