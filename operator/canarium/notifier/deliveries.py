@@ -125,7 +125,8 @@ class Deliveries:
             self._done(notification)
             return
         now = self._timing.clock()
-        self._unreached.add(notification.uid)
+        if not failure.refused:
+            self._unreached.add(notification.uid)
         alone = len(self._unreached) == 1 and failure.retry_after is None
         if failure.refused or alone:
             # Most services answer a notification that they cannot take like an error of the

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,14 @@ def running(
         finally:
             process.terminate()
             process.wait(20)
+
+
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    """Waits until a condition holds; raises AssertionError after `seconds`."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "Prometheus does not see it"
+        time.sleep(0.3)
 
 
 def free_port() -> int:

@@ -7,8 +7,6 @@ metrics are served with the figures of a fault.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from canarium.notifier.metrics import NotifierMetrics
 from canarium.telemetry.metrics import OperatorMetrics, State
 from canarium.telemetry.metrics_server import serve_metrics
 from integration.monitoring.conftest import Story, alert_groups
-from integration.monitoring.prometheus import Prometheus, free_port, running
+from integration.monitoring.prometheus import Prometheus, free_port, running, until
 
 OF_THE_STORY = {"CanariumModelFailed", "CanariumRollbacks", "CanariumNoLeader"}
 FIRING = 'ALERTS{alertstate="firing"}'
@@ -29,13 +27,6 @@ def fired(prometheus: Prometheus, at: float | None = None) -> dict[str, list[dic
     for series in prometheus.instant(FIRING, at):
         found.setdefault(series["metric"]["alertname"], []).append(series["metric"])
     return found
-
-
-def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "Prometheus does not see it"
-        time.sleep(0.3)
 
 
 def test_alerts_about_models_name_them(story: Story) -> None:

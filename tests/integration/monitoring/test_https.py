@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import ssl
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from integration.conftest import PATIENT_LEASE, Operator
-from integration.monitoring.prometheus import Prometheus, free_port, running
+from integration.monitoring.prometheus import Prometheus, free_port, running, until
 from sandbox.pki import Authority
 
 NAME = "canarium-metrics.canarium.svc"
@@ -38,13 +37,6 @@ def job(name: str, port: int, authority: Authority) -> dict[str, Any]:
         "tls_config": {"ca_file": str(authority.certificate), "server_name": NAME},
         "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
     }
-
-
-def until(holds: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "Prometheus does not see it"
-        time.sleep(0.3)
 
 
 def up(prometheus: Prometheus, name: str) -> list[str]:

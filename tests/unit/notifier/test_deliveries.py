@@ -137,6 +137,24 @@ async def test_notification_that_the_service_cannot_take_delays_no_other_model()
     assert max(waits) < 1
 
 
+@rule("R28")
+@virtual
+async def test_refused_notification_does_not_turn_the_failure_of_another_into_an_outage() -> None:
+    refused = SendFailed("the receiver answered 400: no", refused=True)
+    failures = {"refused": refused, "failing": SendFailed("not accepted")}
+    receiver = Receiver(lambda n: failures.get(n.uid))
+    async with delivering(receiver) as case:
+        case.deliveries.observe(model(1, uid="refused"))
+        await asyncio.sleep(1)
+        case.deliveries.observe(model(1, uid="failing"))
+        await asyncio.sleep(900)
+        began = clock()
+        case.deliveries.observe(model(1, uid="good"))
+        while not receiver.received:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        assert clock() - began < 1
+
+
 @virtual
 async def test_retry_after_of_the_sink_is_respected() -> None:
     attempts: list[float] = []
