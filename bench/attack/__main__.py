@@ -21,11 +21,13 @@ from canarium.kube.http import Client
 from sandbox.controlplane import ControlPlane
 
 _ROOT = Path(__file__).parents[2]
-#: Seconds from a failure's signal until its traffic is off, and MiB of operator and workers.
-P99, MEMORY = 1.0, 400.0
+#: MiB of operator and workers.
+MEMORY = 400.0
 
 
-async def _run(folder: Path, namespaces: int, models: int, rounds: int, crowd: int) -> bool:
+async def _run(
+    folder: Path, namespaces: int, models: int, rounds: int, crowd: int, p99: float
+) -> bool:
     manager = ("--controllers=-node-lifecycle-controller",)
     plane = ControlPlane(folder / "plane", audit=None, extra={"controller-manager": manager})
     try:
@@ -42,7 +44,7 @@ async def _run(folder: Path, namespaces: int, models: int, rounds: int, crowd: i
                 print("under attack:", figures, flush=True)
     finally:
         plane.down()
-    return quantile(figures.crashes, 0.99) < P99 and figures.memory < MEMORY
+    return quantile(figures.crashes, 0.99) < p99 and figures.memory < MEMORY
 
 
 def _enter() -> None:
@@ -60,11 +62,14 @@ def main() -> int:
     parser.add_argument("--models", type=int, default=10, help="models of the good namespace")
     parser.add_argument("--rounds", type=int, default=5, help="rollbacks of each of them")
     parser.add_argument("--crowd", type=int, default=100, help="hostile models that fail at once")
+    parser.add_argument(
+        "--p99", type=float, default=1.0, help="most seconds from a failure until traffic is off"
+    )
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     words = parser.parse_args()
     if not words.inside:
         _enter()
-    size = (words.namespaces, words.models, words.rounds, words.crowd)
+    size = (words.namespaces, words.models, words.rounds, words.crowd, words.p99)
     with tempfile.TemporaryDirectory(prefix="attack-") as folder:
         return int(not asyncio.run(_run(Path(folder), *size)))
 

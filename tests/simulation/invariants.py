@@ -143,7 +143,8 @@ class Invariants(CapacityInvariants):
         old, new = self._named(write.before), self._named(write.after)
         if old == new:
             return
-        had, has = self.least(old), self.most(new)
+        # Behind a route, pods that lost their colour still answer, but not through this Service.
+        had, has = min(self.least(old), self.selected_ready(write.before)), self.most(new)
         if had and not has:
             self.broken("R0", f"traffic moves from {old} with {had} ready pods to {new or 'none'}")
         for revision in (new - old) & self.quarantined:

@@ -129,6 +129,11 @@ class ObservedCluster:
         pods = selected(self.world.server, service) if service else []
         return {revision_of(pod) for pod in pods if not self._is_stuck(pod)}
 
+    def selected_ready(self, service: Object | None) -> int:
+        """How many ready pods a Service selects now."""
+        pods = selected(self.world.server, service) if service else []
+        return sum(map(is_ready, pods))
+
     def _is_stuck(self, thing: Object) -> bool:
         """Whether a pod on a lost node is long past its end (R14): nothing waits for it."""
         ends = thing["metadata"].get("deletionTimestamp")

@@ -94,6 +94,22 @@ def test_warm_version_serves_until_stable_pods_that_lost_a_label_are_replaced(
     assert scenario.checks.violations == []
 
 
+@pytest.mark.rule("R0", "R29")
+def test_route_leads_to_released_pods_while_no_other_is_ready(scenario: Scenario) -> None:
+    """A backend selects pods by their revision: one that lost its colour answers callers."""
+    scenario.apply(12.0, router="Gateway", steps="fast")
+    scenario.apply(14.0, router="Gateway", steps="fast", version="v2")
+    stable, warm = scenario.part("stable"), scenario.part("previous")
+    assert scenario.world.gateways.led.get(stable) == 100
+    for revision, label in ((stable, labels.REVISION), (warm, labels.COLOR)):
+        _relabel(scenario, revision, label, None)
+        scenario.operator.advance(0.1)
+        assert scenario.world.gateways.led.get(warm) == 100
+    scenario.operator.advance(60.0)
+    assert scenario.world.gateways.led.get(stable) == 100
+    assert scenario.checks.violations == []
+
+
 def _relabel(scenario: Scenario, revision: str, label: str, value: str | None) -> set[str]:
     names = {pod["metadata"]["name"] for pod in scenario.world.pods(revision)}
     for name in names:

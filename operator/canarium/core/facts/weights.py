@@ -32,7 +32,8 @@ def share(candidate_ready: int, stable_ready: int) -> int:
 def safe_to_select(color: str | None, observed: Observed) -> bool:
     """Returns whether selecting `color` leaves callers no worse (R0).
 
-    A colour without a ready pod must not be selected while the current selection has one.
+    A colour without a ready pod must not be selected while the current selection has one. A pod
+    that its ReplicaSet has released counts there: callers reach it as long as it is selected.
     """
     if color == "":
         return True
@@ -40,6 +41,6 @@ def safe_to_select(color: str | None, observed: Observed) -> bool:
     serving = observed.service.color if observed.service else ""
     if serving is None:
         return True
-    ready_now = [p for p in observed.pods if p.serves and serving in ("", p.color)]
+    ready_now = [p for p in observed.running_pods if p.serves and serving in ("", p.color)]
     ready_then = [p for p in observed.pods if p.serves and p.color == color]
     return bool(ready_then) or not ready_now

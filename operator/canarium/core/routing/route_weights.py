@@ -40,12 +40,16 @@ def all_on(
 
 
 def is_safe(ctx: RolloutContext, wanted: SetRouteWeights) -> bool:
-    """Returns whether a write moves no traffic from revisions with ready pods to others (R0)."""
+    """Returns whether a write moves no traffic from revisions with ready pods to others (R0).
+
+    A pod that its ReplicaSet has released still answers: the Service of its revision selects it.
+    """
     route = ctx.traffic.route
-    now = [name for name, weight in (route.weights if route else ()) if weight]
-    then = [name for name, weight in wanted.weights if weight]
-    answers = any(ctx.observed.ready(name) for name in then)
-    return answers or not any(ctx.observed.ready(name) for name in now)
+    now = {name for name, weight in (route.weights if route else ()) if weight}
+    then = {name for name, weight in wanted.weights if weight}
+    if any(ctx.observed.ready(name) for name in then):
+        return True
+    return not any(pod.serves and pod.revision in now for pod in ctx.observed.running_pods)
 
 
 def is_applied(route: Route | None, wanted: SetRouteWeights) -> bool:
