@@ -12,6 +12,7 @@ from canarium_dashboard.feeds import Feeds
 from canarium_dashboard.history import History
 from canarium_dashboard.reads import Reads
 from canarium_dashboard.security import Csrf
+from canarium_dashboard.sent import SentCommands
 from canarium_dashboard.settings import Settings
 from canarium_dashboard.templating import environment
 
@@ -27,6 +28,7 @@ class Dashboard:
         self.history = History()
         self.feeds = Feeds(api, self._observe)
         self.csrf = Csrf()
+        self.sent = SentCommands()
         self.templates = environment()
         self._names: OrderedDict[str, str] = OrderedDict()
 

@@ -11,14 +11,16 @@ import contextlib
 import socket
 import subprocess
 import tempfile
+import threading
 import time
-import webbrowser
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from canarium_dashboard.access.local import LocalAccess
 from canarium_dashboard.api import Api
 from canarium_dashboard.app import create_app
+from canarium_dashboard.opening import browse as open_page
+from canarium_dashboard.opening import write_page
 from canarium_dashboard.serve import server
 from canarium_dashboard.settings import Settings
 
@@ -81,7 +83,8 @@ def run(
     kubectl_words: tuple[str, ...],
     show: Callable[[str], None],
 ) -> None:
-    """Serves the dashboard until it is interrupted; `show` gets the address with its key.
+    """Serves the dashboard until it is interrupted; `show` gets the address with its key, and what
+    else the user has to know.
 
     Raises ProxyFailed, or OSError if the port is in use.
     """
@@ -95,11 +98,17 @@ def run(
                 actions=actions, hosts=HOSTS, namespaces=namespaces, kubectl_words=kubectl_words
             )
             app = create_app(settings, access, Api("http://localhost", socket=path))
-            address = f"http://127.0.0.1:{bound}/?key={access.key}"
+            address = f"http://127.0.0.1:{bound}/?key="
+
+            def opened() -> None:
+                page = write_page(path.parent, address + access.key_for_one_use())
+                if not open_page(page):
+                    show("No browser was found: open the address yourself.")
 
             def started() -> None:
-                show(address)
+                show(f"Dashboard: {address}{access.key}\nStop it with Ctrl-C.")
                 if browse:
-                    webbrowser.open(address)
+                    # Some browsers are waited for, and would get no answer from this thread.
+                    threading.Thread(target=opened, daemon=True).start()
 
             server(app, started).run(sockets=[listener])

@@ -47,7 +47,7 @@ def dashboard_command(connection: Connection, port: int, browse: bool, actions: 
             actions=actions,
             namespaces=(kubectl.namespace,) if kubectl.namespace else (_own_namespace(connection),),
             kubectl_words=kubectl.options,
-            show=lambda address: echo(f"Dashboard: {address}\nStop it with Ctrl-C."),
+            show=echo,
         )
     except local.ProxyFailed as error:
         raise fault(str(error)) from None

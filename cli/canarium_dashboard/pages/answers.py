@@ -87,8 +87,8 @@ def to_login(request: Request, expired: bool = False, back: str = "") -> Respons
         # A command has a page at its path, which asks for the confirmation again.
         again = request.method == "GET" or "command" in request.path_params
         target = back or (here(request) if again else "/")
-        words = {"next": target, **({"expired": "1"} if expired else {})}
-        return RedirectResponse(f"{dashboard.settings.base_path}/login?{urlencode(words)}", 303)
+        words = urlencode({"next": target})
+        return RedirectResponse(f"{dashboard.settings.base_path}/login?{words}", 303)
     return page(request, "denied.html", None, 401, expired=expired)
 
 

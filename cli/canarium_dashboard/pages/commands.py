@@ -20,6 +20,7 @@ from canarium_dashboard.api import ApiFault
 from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.pages.answers import page
 from canarium_dashboard.security import Forgery, form
+from canarium_dashboard.sent import SentCommand
 
 #: Who wrote the annotation, in the managedFields and in the audit log.
 MANAGER = "canarium-dashboard"
@@ -120,8 +121,16 @@ async def give(dashboard: Dashboard, request: Request, identity: Identity) -> Re
     key, value = annotation_of(command, revision, token)
     body = {"metadata": {"annotations": {key: value}}}
     await dashboard.api.patch(identity, paths.model(namespace, name), body, MANAGER)
+    return sent(dashboard, identity, namespace, name, SentCommand(command, revision, token))
+
+
+def sent(
+    dashboard: Dashboard, identity: Identity, namespace: str, name: str, command: SentCommand
+) -> Response:
+    """Records a command that was sent and returns to the page of the model, which shows it."""
+    number = dashboard.sent.record(identity, namespace, name, command)
     target = f"{dashboard.settings.base_path}/models/{namespace}/{name}"
-    return RedirectResponse(f"{target}?sent={command}:{revision}:{token}#command", 303)
+    return RedirectResponse(f"{target}?sent={number}#command", 303)
 
 
 async def _requested(

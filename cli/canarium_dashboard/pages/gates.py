@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from canarium import GROUP
 from canarium.api.states import GateKind, GateState
@@ -26,8 +26,9 @@ from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.api import ApiFault
 from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.pages.answers import page
-from canarium_dashboard.pages.commands import MANAGER, TOKEN, Offer, line
+from canarium_dashboard.pages.commands import MANAGER, TOKEN, Offer, line, sent
 from canarium_dashboard.security import Forgery, form
+from canarium_dashboard.sent import SentCommand
 
 #: What each decision does, for its button, by the kind of the gate.
 LABELS = {
@@ -139,9 +140,8 @@ async def give(dashboard: Dashboard, request: Request, identity: Identity) -> Re
     body = {"metadata": {"annotations": annotations}}
     where = paths.model(decision.namespace, decision.name)
     await dashboard.api.patch(identity, where, body, MANAGER)
-    target = f"{dashboard.settings.base_path}/models/{decision.namespace}/{decision.name}"
-    sent = f"{decision.command}:{decision.revision}:{unique}"
-    return RedirectResponse(f"{target}?sent={sent}#command", 303)
+    command = SentCommand(decision.command, decision.revision, unique)
+    return sent(dashboard, identity, decision.namespace, decision.name, command)
 
 
 async def _requested(dashboard: Dashboard, request: Request, identity: Identity) -> Decision:

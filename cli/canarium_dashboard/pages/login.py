@@ -25,7 +25,8 @@ async def show(request: Request) -> Response:
     if not isinstance(dashboard.access, TokenAccess):
         return RedirectResponse(f"{dashboard.settings.base_path}/", 303)
     target = inside(request.query_params.get("next", ""))
-    expired = bool(request.query_params.get("expired"))
+    # Not from the address, which anyone can write: the browser has a session that has ended.
+    expired = COOKIE in request.cookies and dashboard.access.identify(request) is None
     return page(request, "login.html", None, target=target, expired=expired, error="")
 
 
@@ -79,12 +80,12 @@ async def leave(request: Request) -> Response:
 
 
 def with_key(fleet: Endpoint) -> Endpoint:
-    """Gives the start page a redirect that replaces the key of the printed address by a cookie."""
+    """Gives the start page a redirect that replaces the key of the address by a cookie."""
 
     async def entrance(request: Request) -> Response:
         dashboard: Dashboard = request.app.state.dashboard
         access = dashboard.access
-        if not isinstance(access, LocalAccess) or not access.has_key(request):
+        if not isinstance(access, LocalAccess) or not access.admits(request):
             return await fleet(request)
         answer = RedirectResponse(f"{dashboard.settings.base_path}/", 303)
         set_cookie(request, answer, access.cookie, access.session)

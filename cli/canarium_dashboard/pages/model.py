@@ -60,7 +60,7 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         offers=await offers(dashboard, identity, objects.model),
         decisions=await gates.offers(dashboard, identity, objects.model),
         actions=dashboard.settings.actions,
-        sent=_sent(request, objects.model),
+        sent=_sent(dashboard, request, identity, objects.model),
         timeline=timeline(traffic_periods, happened, now),
         periods=[
             (p, short(now - p.began), _length(p.began, p.ended, now)) for p in traffic_periods
@@ -98,17 +98,16 @@ def _age(time: str, now: float) -> str:
     return "–" if moment is None else short(max(0.0, now - moment))
 
 
-def _sent(request: Request, model: Raw) -> dict[str, str] | None:
+def _sent(
+    dashboard: Dashboard, request: Request, identity: Identity, model: Raw
+) -> dict[str, str] | None:
     """Returns the command that was just sent, with the operator's answer once there is one."""
-    # The token of a decision about a gate begins with the gate.
-    words = request.query_params.get("sent", "").split(":", 2)
-    if len(words) != 3:
+    meta, number = part(model, "metadata"), request.query_params.get("sent", "")
+    sent = dashboard.sent.find(identity, text(meta, "namespace"), text(meta, "name"), number)
+    if sent is None:
         return None
-    command, revision, token = words
-    try:
-        answer = answer_of(model, command, revision, token)
-    except KeyError:
-        return None
+    command, revision = sent.command, sent.revision
+    answer = answer_of(model, command, revision, sent.token)
     result = "Sent" if answer is None else "Accepted" if answer.accepted else "Ignored"
     message = "waiting for the operator's answer" if answer is None else answer.message
     return {"command": command, "revision": revision, "result": result, "message": message}

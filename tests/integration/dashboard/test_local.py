@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -60,6 +62,81 @@ async def test_verb_listens_on_loopback_with_a_key_and_ends_its_proxy(cluster: C
         code = await asyncio.wait_for(process.wait(), 30)
     assert code == 0
     assert not any(map(_is_running, children))
+
+
+async def test_browser_is_opened_without_a_secret_in_a_command_line(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    arguments, browser = tmp_path / "arguments", tmp_path / "browser"
+    browser.write_text(
+        f'#!/bin/sh\nprintf "%s" "$*" > {arguments}.new\nmv {arguments}.new {arguments}\n'
+    )
+    browser.chmod(0o755)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "canarium_cli.main", "dashboard", "--open"),
+        f"--kubeconfig={cluster.plane.kubeconfig}",
+        stdout=asyncio.subprocess.PIPE,
+        env={
+            **os.environ,
+            "KUBECTL": str(clients.find("kubectl")),
+            "PYTHONUNBUFFERED": "1",
+            "BROWSER": f"{browser} %s",
+        },
+    )
+    try:
+        assert process.stdout
+        printed = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+        for _ in range(200):
+            if arguments.exists():
+                break
+            await asyncio.sleep(0.05)
+        page = _page_of(arguments)
+        assert page.modes == (0o600, 0o700)
+        assert page.key not in printed
+        assert page.key.encode() not in _command_lines()
+        for expected in (200, 401):
+            async with (
+                aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session,
+                session.get(page.address, headers={"Sec-Fetch-Site": "cross-site"}) as answer,
+            ):
+                assert answer.status == expected
+    finally:
+        process.send_signal(signal.SIGINT)
+        await asyncio.wait_for(process.wait(), 30)
+    assert not page.exists()
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The page that a browser was called with: its path, and the address that it leads to."""
+
+    path: Path
+    address: str
+    key: str
+    #: Permissions of the file and of its folder.
+    modes: tuple[int, int]
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+
+def _page_of(arguments: Path) -> _Page:
+    path = Path(arguments.read_text().removeprefix("file://"))
+    found = re.search(r'url=(http://127\.0\.0\.1:\d+/\?key=([^"]+))"', path.read_text())
+    assert found
+    modes = path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777
+    return _Page(path, found[1], found[2], modes)
+
+
+def _command_lines() -> bytes:
+    """The command lines of all processes, as every user of the machine can read them."""
+    lines = b""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        # A process may end meanwhile.
+        with contextlib.suppress(OSError):
+            lines += file.read_bytes()
+    return lines
 
 
 def _listening(port: int) -> set[str]:

@@ -82,7 +82,7 @@ async def test_token_that_was_revoked_ends_the_session(cluster: Cluster, address
             if "Log in" in text:
                 break
             await asyncio.sleep(0.5)
-        assert "Your token has expired or was revoked" in text
+        assert "your token has expired or was revoked" in text
         assert f'value="{model}"' in text
         assert await client.enter(token) == 401
 
