@@ -30,7 +30,7 @@ def main() -> int:
         "--phases",
         type=phases,
         default=PHASES,
-        help=f"some of {', '.join(PHASES)}; all but floor and throttled begin with create",
+        help=f"some of {', '.join(PHASES)}; all but floor, throttled and faulty begin with create",
     )
     parser.add_argument("--idle", type=float, default=60.0, help="seconds of steady state")
     parser.add_argument("--name", default="bench", help="the sandboxes' name begins so")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bench.floors.floor import Floor
 from bench.measure import Measured
 from bench.phases.breaking import OFF
+from bench.phases.faulty import FAULTS, Faulty
 from bench.phases.restart import LISTED
 from bench.run import Results
 
@@ -19,7 +20,7 @@ from bench.run import Results
 _CREATION = 5.0
 #: Of objects, and Events: one for each transition (started, weight, promoted; decision 0031).
 _UPDATE, _EVENTS = 8.0, 3.0
-_THROTTLED = 0.7
+_THROTTLED, _FAULTY = 0.7, 0.7
 #: Milliseconds until a person sees the help, and seconds until the tree of a model.
 _HELP, _GET = 150.0, 0.5
 #: Milliseconds of them for what the program imports, and seconds until all models are listed.
@@ -53,6 +54,16 @@ class Line:
 def budgets(results: Results, sizes: Sequence[int]) -> list[Line]:
     """Every budget at every size."""
     return [line for n in sizes for line in _at(results, n)]
+
+
+def _faulty(n: int, fault: str, measured: Faulty | None) -> Line:
+    what = (
+        f"writes/s where the API server is faulty ({fault}), beside the lower of an optimal "
+        "client's and our own without faults"
+    )
+    figure = f"{measured.share:.0%}" if measured else "not measured"
+    passed = measured.share >= _FAULTY if measured else None
+    return Line(n, what, figure, f"≥ {_FAULTY:.0%}", passed)
 
 
 def _at(results: Results, n: int) -> list[Line]:
@@ -106,6 +117,7 @@ def _at(results: Results, n: int) -> list[Line]:
     )
     few = results.throttled.get(n)
     return [
+        *(_faulty(n, fault, results.faulty.get(fault)) for fault in FAULTS),
         Line(
             n,
             "writes/s where the API server refuses, beside the lower of an optimal client's "

@@ -24,6 +24,7 @@ from bench.measure import Measured
 from bench.phases import breaking
 from bench.phases.commandline import commandline
 from bench.phases.create import create
+from bench.phases.faulty import Faulty, faulty
 from bench.phases.idle import idle
 from bench.phases.restart import failover, restart
 from bench.phases.storm import storm
@@ -39,7 +40,7 @@ PEERS: dict[str, Callable[[], Contender]] = {
 #: What may be chosen; a phase that needs another one's end (all need `create`) brings it.
 PHASES = (
     *("floor", "create", "cli", "update", "idle", "restart", "failover", "storm", "break"),
-    "throttled",
+    *("throttled", "faulty"),
 )
 #: Rivals at their own pace would take hours of more.
 _PEERS_TO = 1000
@@ -75,6 +76,8 @@ class Results:
     phases: list[Measured] = field(default_factory=list)
     #: Before an API server of few seats, by size.
     throttled: dict[int, Throttled] = field(default_factory=dict)
+    #: Behind a proxy that harms writes, by fault; of a backlog of a fixed size.
+    faulty: dict[str, Faulty] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     #: Sizes that are done.
     sizes: list[int] = field(default_factory=list)
@@ -98,7 +101,9 @@ async def run(wanted: Wanted) -> AsyncIterator[Results]:
             await _floor(wanted, results, n, nodes, first)
         if "throttled" in wanted.phases and n <= _THROTTLED_TO:
             await _throttled(wanted, results, n, nodes)
-        if set(wanted.phases) - {"floor", "throttled"}:
+        if "faulty" in wanted.phases and not results.faulty:
+            await _faulty(wanted, results, n, nodes)
+        if set(wanted.phases) - {"floor", "throttled", "faulty"}:
             await _canarium(wanted, results, n, nodes)
         for peer in wanted.peers if n <= _PEERS_TO else ():
             await _peer(wanted, results, peer(), n, nodes)
@@ -169,6 +174,16 @@ async def _throttled(wanted: Wanted, results: Results, n: int, nodes: int) -> No
         f"{result.optimal:.0f} of an optimal client and {result.unrefused:.0f} without "
         f"refusals; {result.refused:.1%} refused; all Ready {result.wall:.1f} s"
     )
+
+
+async def _faulty(wanted: Wanted, results: Results, n: int, nodes: int) -> None:
+    results.faulty = await faulty(wanted.name, nodes, patience(n))
+    for fault, result in results.faulty.items():
+        say(
+            f"{fault}: {result.ours:.0f} writes/s ({result.share:.0%}) beside "
+            f"{result.optimal:.0f} of an optimal client and {result.unharmed:.0f} where no "
+            f"write fails; {result.harmed} writes harmed"
+        )
 
 
 async def _breaking(

@@ -17,10 +17,10 @@ from aiohttp import web
 
 from canarium.kube.http import Client
 from integration.conftest import SHORT_LEASE
-from integration.fault_proxy import Fault, Lost, Proxy, Refusal, Reset, Slow, is_watch, is_write
 from integration.kubelet import Kubelet
 from integration.scenarios import Deed, End, Scenario, created, nothing, rollback, rollout, touched
 from sandbox.controlplane import ControlPlane
+from sandbox.fault_proxy import Fault, Lost, Proxy, Refusal, Reset, Slow, is_watch, is_write
 
 rule = pytest.mark.rule
 #: Seconds. kopf's own retries are over after 54; that ours never are, tests/unit/host proves.

@@ -10,9 +10,9 @@ from aiohttp import web
 from canarium.kube import resources
 from canarium.kube.http import Client
 from integration.conftest import Cluster, Operator
-from integration.fault_proxy import Fault, Proxy, Refusal
 from integration.kubelet import Kubelet
 from sandbox.controlplane import ControlPlane
+from sandbox.fault_proxy import Fault, Proxy, Refusal
 
 rule = pytest.mark.rule
 

@@ -88,7 +88,7 @@ class Proxy:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             cluster.pop("certificate-authority-data")
             cluster["server"] = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            await asyncio.to_thread(copy.write_text, yaml.safe_dump(config))
+            await asyncio.to_thread(copy.write_text, json.dumps(config))
             try:
                 yield self
             finally:
@@ -167,6 +167,9 @@ class Proxy:
             del self._watches[response]
             if reading and not reading.done():
                 reading.cancel()
+            # TLS would be shut down in the background, for longer than the event loop may run.
+            if upstream.connection and upstream.connection.transport:
+                upstream.connection.transport.abort()
         return response
 
 
