@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox import Mode, NotUp, Options, Sandbox, machine
-from sandbox.choice import Choice, NoMode, choose, duration
+from sandbox.choice import Choice, Facts, NoMode, choose, duration
 
 MODES = (Mode.EXTERNAL, Mode.KIND, Mode.NATIVE, Mode.SIMULATED)
 
@@ -47,7 +47,7 @@ def chosen(options: Options, story: str) -> tuple[Choice, str]:
             "--context needs --load-images, a command that makes the demo's images available to "
             "the nodes of your cluster"
         )
-    return choice, announcement(choice, story, built=facts.built)
+    return choice, announcement(choice, story, facts)
 
 
 def _running(options: Options) -> Choice | None:
@@ -61,11 +61,11 @@ def _running(options: Options) -> Choice | None:
     return Choice(sandbox.mode, f"the sandbox {options.name} is there; `make demo-down` deletes it")
 
 
-def announcement(choice: Choice, story: str, *, built: bool) -> str:
+def announcement(choice: Choice, story: str, facts: Facts) -> str:
     """What was chosen, why, and how long it takes."""
     if choice.mode is Mode.SIMULATED:
         return f"simulated decisions ({choice.reason}): a second, without pods and traffic"
-    start = duration(choice.mode, built=built)
+    start = duration(choice.mode, facts)
     return (
         f"{choice.mode} ({choice.reason}): starting takes {start}; the story takes {story}, and "
         "its images some minutes more the first time"

@@ -1,7 +1,8 @@
-"""Kubernetes' own binaries, built once from the Go modules beside this file, then cached.
+"""Kubernetes' own binaries: downloaded as released or built from the Go modules beside this file.
 
-The cache key is a version and the content of a module's `go.mod` and `go.sum`, so a new version
-is a new folder and an old one keeps working. `KUBEBUILDER_ASSETS` takes precedence where it is set.
+Either happens once, then they are cached. The cache key is a version and the content of a module's
+`go.mod` and `go.sum`, so a new version is a new folder and an old one keeps working.
+`KUBEBUILDER_ASSETS` takes precedence where it is set; `sandbox.releases` decides between the two.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import re
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from sandbox import golang, paths
+from sandbox import golang, paths, releases
 from sandbox.progress import Progress
 
 _MODULES = Path(__file__).parent / "go"
@@ -88,7 +90,10 @@ class BuildFailed(RuntimeError):
 
 
 def find(name: str, progress: Progress | None = None) -> Path:
-    """The binary `name`, built when it is not there yet. Raises BuildFailed."""
+    """The binary `name`, downloaded or built when it is not there yet.
+
+    Raises BuildFailed and DownloadFailed, and ValueError for a wrong environment variable.
+    """
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if assets and (Path(assets) / name).exists():
         return Path(assets) / name
@@ -97,12 +102,18 @@ def find(name: str, progress: Progress | None = None) -> Path:
         # Two sandboxes that start at once must not build the same thing twice.
         with paths.locked(path.parent.with_suffix(".lock")):
             if not path.exists():
-                _build(name, path, progress or Progress())
+                _obtain(name, path, progress or Progress())
     return path
 
 
+def downloadable(name: str) -> bool:
+    """Returns whether `find` would download the binary `name`, as opposed to build it."""
+    release = releases.find(name, version(TOOLS[name]))
+    return releases.downloadable(release, _settings(), _hosts(paths.cache()))
+
+
 def ensure(names: Iterable[str], progress: Progress) -> None:
-    """Builds those of `names` that are missing, one after the other. Raises BuildFailed."""
+    """Obtains those of `names` that are missing, one after the other. Raises as `find` does."""
     for name in names:
         find(name, progress)
 
@@ -164,6 +175,22 @@ def _environment() -> dict[str, str]:
         "GOWORK": "off",
         "CGO_ENABLED": "0",
     }
+
+
+def _obtain(name: str, path: Path, progress: Progress) -> None:
+    release = releases.find(name, version(TOOLS[name]))
+    hosts = _hosts(paths.cache())
+    if not (release and releases.install(release, path, _settings(), hosts, progress)):
+        _build(name, path, progress)
+
+
+def _settings() -> releases.Settings:
+    return releases.Settings.of(os.environ)
+
+
+@cache
+def _hosts(cache_folder: Path) -> releases.Hosts:
+    return releases.Hosts(cache_folder / "unreachable")
 
 
 def _build(name: str, path: Path, progress: Progress) -> None:

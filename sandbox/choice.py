@@ -14,7 +14,7 @@ class NoMode(RuntimeError):
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a machine offers. `missing` are Debian packages that a native node needs; `built` is
-    whether its binaries are in the cache already."""
+    whether its binaries are in the cache already, `released` whether they can be downloaded."""
 
     named_cluster: bool = False
     docker: bool = False
@@ -25,6 +25,7 @@ class Facts:
     missing: tuple[str, ...] = ()
     can_install: bool = False
     built: bool = False
+    released: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,16 @@ def _words(facts: Facts) -> str:
     return " ".join(facts.missing)
 
 
-def duration(mode: Mode, *, built: bool) -> str:
-    """How long `up` takes in a mode, for a person who waits; measured on two cores."""
+def duration(mode: Mode, facts: Facts) -> str:
+    """How long `up` takes in a mode, for a person who waits; builds were measured on two cores."""
     if mode is Mode.EXTERNAL:
         return "a second"
     if mode is Mode.KIND:
         return "about a minute, and the download of kind's node image once"
-    return "a few seconds" if built else "10 to 30 minutes once, to build Kubernetes"
+    if facts.built:
+        return "a few seconds"
+    if not facts.released:
+        return "10 to 30 minutes once, to build Kubernetes"
+    if mode is Mode.NATIVE:
+        return "3 to 10 minutes once, to download Kubernetes and build CoreDNS"
+    return "some minutes once, to download Kubernetes"

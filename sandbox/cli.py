@@ -28,9 +28,11 @@ from sandbox.options import Mode, Options, default_install, default_name
 from sandbox.parts import PartFailed
 from sandbox.process import NotStarted
 from sandbox.prometheus import Prometheus
+from sandbox.releases import DownloadFailed
 
 _EXPECTED = (
     BuildFailed,
+    DownloadFailed,
     KindFailed,
     LayerFailed,
     NoClient,

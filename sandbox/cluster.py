@@ -227,7 +227,7 @@ def _mode(wanted: Options, progress: Progress) -> tuple[Mode, str]:
         return mode, record["reason"]
     facts = machine.look(wanted)
     choice = choose(facts, wanted.mode, install=wanted.install)
-    takes = duration(choice.mode, built=facts.built)
+    takes = duration(choice.mode, facts)
     progress.say(f"{choice.mode}: {choice.reason}; starting it takes {takes}")
     if choice.install:
         machine.install(choice.install, progress)

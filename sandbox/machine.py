@@ -37,6 +37,7 @@ def look(options: Options) -> Facts:
     """What this machine offers to a sandbox with `options`."""
     linux = sys.platform == "linux"
     root = linux and os.geteuid() == 0
+    built = all(binaries.place(name).exists() for name in ("kube-apiserver", "kubelet", "etcd"))
     return Facts(
         named_cluster=options.kubeconfig is not None or options.context is not None,
         docker=_succeeds("docker", "info", "--format", "{{.ServerVersion}}"),
@@ -48,7 +49,8 @@ def look(options: Options) -> Facts:
         and os.access("/sys/fs/cgroup", os.W_OK),
         missing=missing() if root else (),
         can_install=shutil.which("apt-get") is not None,
-        built=all(binaries.place(name).exists() for name in ("kube-apiserver", "kubelet", "etcd")),
+        built=built,
+        released=not built and linux and binaries.downloadable("kube-apiserver"),
     )
 
 

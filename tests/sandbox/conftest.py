@@ -14,3 +14,6 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CANARIUM_SANDBOX", raising=False)
     monkeypatch.delenv("CANARIUM_SANDBOX_INSTALL", raising=False)
     monkeypatch.delenv("KUBEBUILDER_ASSETS", raising=False)
+    # No test waits for a host of the internet, or downloads from one.
+    monkeypatch.setenv("CANARIUM_SANDBOX_BINARIES", "build")
+    monkeypatch.delenv("CANARIUM_SANDBOX_MIRROR", raising=False)

@@ -67,18 +67,20 @@ def test_sandbox_of_an_earlier_demo_is_used_again(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("mode", "built", "text"),
+    ("mode", "facts", "text"),
     [
-        (Mode.NATIVE, True, "a few seconds"),
-        (Mode.NATIVE, False, "to build Kubernetes"),
-        (Mode.KIND, False, "node image once"),
-        (Mode.EXTERNAL, False, "a second"),
+        (Mode.NATIVE, Facts(built=True), "a few seconds"),
+        (Mode.NATIVE, Facts(), "10 to 30 minutes once, to build Kubernetes"),
+        (Mode.NATIVE, Facts(released=True), "to download Kubernetes and build CoreDNS"),
+        (Mode.SIMULATED, Facts(released=True), "some minutes once, to download Kubernetes"),
+        (Mode.KIND, Facts(), "node image once"),
+        (Mode.EXTERNAL, Facts(), "a second"),
     ],
 )
-def test_duration_depends_on_the_mode_and_on_what_is_built(
-    mode: Mode, built: bool, text: str
+def test_duration_depends_on_the_mode_and_on_what_is_built_or_released(
+    mode: Mode, facts: Facts, text: str
 ) -> None:
-    assert text in duration(mode, built=built)
+    assert text in duration(mode, facts)
 
 
 @pytest.mark.parametrize(("run", "name"), [(main, "demo"), (registry, "demo-registry")])
