@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 from generators import (
+    artifacthub,
     chartreadme,
     commandline,
     crds,
@@ -36,10 +37,13 @@ def files() -> dict[Path, str]:
     ]
     known = values.read(CHART / "values.yaml")
     readme = CHART / "README.md"
+    chart = CHART / "Chart.yaml"
+    example = yaml.safe_load((ROOT / "examples" / "models" / "fraud-v1.yaml").read_text())
     page = ROOT / "docs" / "guides" / "runtimes.md"
     return {
         **written,
         **dashboards.files(ROOT),
+        chart: artifacthub.filled(chart.read_text(), definitions, example),
         CHART / "values.schema.json": valuesschema.schema(known),
         readme: chartreadme.filled(readme.read_text(), known),
         ROOT / "docs" / "reference" / "api.md": reference.page(definitions),

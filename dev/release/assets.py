@@ -21,6 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from release import artifacthub
 from release.singlefile import checksum
 from release.version import Unusable, of_tag, stated
 
@@ -53,18 +54,20 @@ metadata:
 
 
 def published_chart(version: str, registry: str | None, into: Path) -> Path:
-    """Copies the chart into a folder, with the images of the registry as the default values and as
-    the list that Artifact Hub shows and scans. Returns its path."""
+    """Copies the chart into a folder, with the images of the registry as the default values.
+
+    They and the changes of the version are listed for Artifact Hub, too. Returns the path of the
+    copy. Raises Unusable without a section of the changelog.
+    """
     chart = into / CHART.name
     shutil.copytree(CHART, chart)
     repository = f"repository: {registry or _UNPUBLISHED}/"
     values = (chart / "values.yaml").read_text()
     (chart / "values.yaml").write_text(values.replace(f"repository: {_UNPUBLISHED}/", repository))
+    images = [(name, f"{registry or _UNPUBLISHED}/{name}:{version}") for name in _IMAGES]
+    section = notes((ROOT / "CHANGELOG.md").read_text(), version)
     with (chart / "Chart.yaml").open("a") as metadata:
-        metadata.write("  artifacthub.io/images: |\n")
-        for name in _IMAGES:
-            image = f"{registry or _UNPUBLISHED}/{name}:{version}"
-            metadata.write(f"    - name: {name}\n      image: {image}\n")
+        metadata.write(artifacthub.added(images, section))
     return chart
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from canarium import VERSION
-from release import assets
+from release import artifacthub, assets
 from release.version import Unusable
 from sandbox import clients
 
@@ -93,6 +93,41 @@ def test_packed_chart_names_the_images_of_the_registry_for_artifact_hub_too(
     assert listed == {f"{repository}:{VERSION}" for repository in named}
     assert len(listed) == 5
     assert "artifacthub.io/crdsExamples" in annotations
+
+
+def test_packed_chart_lists_the_changes_of_the_changelog_for_artifact_hub(
+    folder: Path, helm: str
+) -> None:
+    chart = subprocess.run(
+        [helm, "show", "chart", str(folder / f"canarium-{VERSION}.tgz")],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    annotations = yaml.safe_load(chart)["annotations"]
+    changes = yaml.safe_load(annotations["artifacthub.io/changes"])
+    section = (folder / "notes.md").read_text()
+    assert len(changes) == len(re.findall(r"(?m)^- ", section)) > 20
+    assert {change["kind"] for change in changes} == {"added"}
+    assert not any("](" in change["description"] for change in changes)
+    # It names a PGP key, and there is none.
+    assert "artifacthub.io/signKey" not in annotations
+
+
+def test_changes_for_artifact_hub_have_the_kinds_of_their_headings() -> None:
+    section = (
+        "A sentence.\n\n### Added\n\n- First,\n  with [a link](docs/page.md).\n- Second.\n\n"
+        "### Fixed\n\n- Third: `a: b`.\n\n### Traffic\n\n- Fourth.\n"
+    )
+    text = "annotations:\n" + artifacthub.added([("canarium", "r.example/canarium:1")], section)
+    annotations = yaml.safe_load(text)["annotations"]
+    assert yaml.safe_load(annotations["artifacthub.io/changes"]) == [
+        {"kind": "added", "description": "First, with a link."},
+        {"kind": "added", "description": "Second."},
+        {"kind": "fixed", "description": "Third: `a: b`."},
+        {"kind": "added", "description": "Fourth."},
+    ]
+    assert yaml.safe_load(annotations["artifacthub.io/images"]) == [
+        {"name": "canarium", "image": "r.example/canarium:1"}
+    ]
 
 
 def test_crd_bundle_has_every_crd(folder: Path) -> None:
