@@ -13,7 +13,7 @@ from bench.floors.floor import Floor
 from bench.measure import Measured
 from bench.phases.breaking import OFF
 from bench.phases.faulty import FAULTS, Faulty
-from bench.phases.restart import LISTED
+from bench.phases.restart import KILLED, LISTED
 from bench.run import Results
 
 #: Record, Deployment and Service, and two statuses.
@@ -32,6 +32,8 @@ _MB = 1e6
 #: Ratios to the floors of the same run (decision 0061): limit and goal (0075).
 _PROMOTED, _RESTARTED, _OFF = (2.0, 1.4), (5.0, 4.0), (3.0, 2.0)
 _FAILOVER = 1.2
+#: A kill costs no more than a restart.
+_KILLED = 1.3
 #: Seconds after which another process may take the Lease of one that was killed, and between its
 #: attempts.
 _LEASE = 15.0 + 2.0
@@ -109,6 +111,7 @@ def _at(results: Results, n: int) -> list[Line]:
     typed = phase("cli")
     again, broken = phase("restart"), phase("break one by one")
     killed, crowd = phase("failover by SIGKILL"), phase("break all at once")
+    restarted = phase(KILLED)
     rival = results.find(_RIVAL, "update", n)
     memory = 120.0 if n <= 1000 else 300.0
     beside = created if created_floor else None
@@ -177,6 +180,13 @@ def _at(results: Results, n: int) -> list[Line]:
             killed,
             lambda m: m.wall / _LEASE,
             _FAILOVER,
+            " ×",
+        ),
+        line(
+            "leader killed until its restarted container has reconciled all, beside a restart",
+            restarted if again else None,
+            lambda m: m.wall / again.wall if again else 0.0,
+            _KILLED,
             " ×",
         ),
         line(

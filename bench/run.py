@@ -26,7 +26,7 @@ from bench.phases.commandline import commandline
 from bench.phases.create import create
 from bench.phases.faulty import Faulty, faulty
 from bench.phases.idle import idle
-from bench.phases.restart import failover, restart
+from bench.phases.restart import failover, killed_in_its_pod, restart
 from bench.phases.storm import storm
 from bench.phases.throttled import Throttled, throttled
 from bench.phases.update import update
@@ -157,6 +157,9 @@ async def _canarium(wanted: Wanted, results: Results, n: int, nodes: int) -> Non
                     note(results, await restart(fresh, operator, n))
                 for how in (signal.SIGTERM, signal.SIGKILL) if "failover" in chosen else ():
                     measured, operator = await failover(fresh, operator, n, how)
+                    note(results, measured)
+                if "failover" in chosen:
+                    measured, operator = await killed_in_its_pod(fresh, operator, n)
                     note(results, measured)
                 if "storm" in chosen:
                     stormed = keys[:_STORMED]

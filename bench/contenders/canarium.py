@@ -47,9 +47,11 @@ class Canarium:
     children = frozenset({"controllerrevisions", "deployments", "services"})
 
     def __init__(self, name: str = "canarium", pause: str = f"{PAUSE:g}s",
-        profile: bool = False, settings: tuple[str, ...] = ()) -> None:  # fmt: skip
+        profile: bool = False, settings: tuple[str, ...] = (), pod: str = "") -> None:  # fmt: skip
         self.name = name
         self.pause = pause
+        #: UID of the pod that it runs in; processes of one pod follow each other.
+        self._pod = pod
         self._profile, self._settings = profile, settings
         #: When all metrics were read last.
         self._scraped = time.monotonic()
@@ -81,6 +83,7 @@ class Canarium:
             ],
             folder,
             PYTHONPATH=str(_ROOT / "operator"),
+            **({"POD_UID": self._pod} if self._pod else {}),
         )
 
     async def leading(self, patience: float) -> float:

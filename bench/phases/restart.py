@@ -12,8 +12,10 @@ from bench.floors.listing import listed
 from bench.measure import Measured, measuring
 
 _PATIENCE = 120.0
+_POD = "0f9e4a52-6d1c-4c6e-9d53-7a1f0c2b8e11"
 #: The lists are read so often; the shortest counts.
 _LISTS = 3
+KILLED = "SIGKILL and restart in the pod"
 #: Seconds of a process that only lists the same objects.
 LISTED = "bare lists s"
 
@@ -47,3 +49,23 @@ async def failover(
         meter.began = time.time()
         meter.took(await heir.leading(_PATIENCE))
     return meter.result, heir
+
+
+async def killed_in_its_pod(
+    cluster: Cluster, operator: Canarium, n: int
+) -> tuple[Measured, Canarium]:
+    """From the kill of the leader, whose container the kubelet restarts in the same pod, until the
+    new process has reconciled every object; and that process."""
+    operator.stop()
+    leader = Canarium("canarium-killed", operator.pause, pod=_POD)
+    await leader.start(cluster)
+    await leader.reconciled(n, _PATIENCE)
+    restarted = Canarium("canarium-restarted", operator.pause, pod=_POD)
+    async with measuring(cluster, restarted, KILLED, n, sampled=False) as meter:
+        leader.stop(signal.SIGKILL)
+        meter.began = time.time()
+        restarted.spawn(cluster)
+        led = await restarted.leading(_PATIENCE)
+        meter.result.figures["leading after s"] = led - meter.began
+        meter.took(await restarted.reconciled(n, _PATIENCE))
+    return meter.result, restarted

@@ -48,6 +48,15 @@ def test_budget_without_its_floor_is_not_measured(what: str) -> None:
     assert (found.figure, found.passed) == ("not measured", None)
 
 
+@pytest.mark.parametrize(("wall", "passed"), [(4.4, True), (17.0, False)])
+def test_killed_leader_costs_no_more_than_a_restart(wall: float, passed: bool) -> None:
+    """Whose restarted container waits for the Lease takes its whole duration longer."""
+    again = measured("restart", 4.0, **{LISTED: 2.0})
+    phases = [again, measured("SIGKILL and restart in the pod", wall)]
+    what = "leader killed until its restarted container has reconciled all, beside a restart"
+    assert line(Results({}, phases), what).passed is passed
+
+
 def test_slow_update_fails_its_budget() -> None:
     results = Results({1000: FLOORS}, [measured("update", 500.0)])
     assert line(results, PROMOTED).passed is False
