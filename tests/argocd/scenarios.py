@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import Rejection
 from canarium.core.phases import terminating
 from canarium.core.status.unsupported import status_of
@@ -151,7 +152,7 @@ def _invalid() -> Cluster:
     cluster = _live()
     cluster.spec = spec("2")
     cluster.rejection = Rejection(
-        "Deployment", "spec.template.spec.containers[0].image: Required", False
+        ObjectRef("Deployment", ""), "spec.template.spec.containers[0].image: Required", False
     )
     return cluster.run(1)
 

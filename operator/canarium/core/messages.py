@@ -64,11 +64,6 @@ def event_text(revision: str, why: FailureSummary) -> str:
     return f"revision {revision}: {explain(why)}"
 
 
-def object_name(what: str) -> str:
-    """Returns an object in the form of messages, `Kind/name`, from that of facts, `Kind name`."""
-    return what.replace(" ", "/", 1)
-
-
 def retry_advice(revision: str, *, follows: bool) -> str:
     """Returns what a user can do about a failed version; `follows`: of a model that follows an
     alias."""

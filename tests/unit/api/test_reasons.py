@@ -10,6 +10,7 @@ import pytest
 
 import canarium
 from canarium.api import reasons
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import Rejection
 from canarium.evaluation.errors import ErrorReason
 from core.cluster import Cluster, spec
@@ -79,7 +80,7 @@ def test_every_type_and_reason_of_a_rollout_is_in_the_reference() -> None:
     phases = {"Invalid", "Ready", "Baking", "Degraded", "Starting", "Progressing", "RollingBack"}
     for version, seconds in (("1", 20), ("2", 200), ("3", 8), ("4", 40)):
         cluster.spec = spec(version)
-        cluster.rejection = Rejection("Service m", "no") if version == "4" else None
+        cluster.rejection = Rejection(ObjectRef("Service", "m"), "no") if version == "4" else None
         for _ in range(seconds):
             cluster.run(1)
             assert {c.type for c in cluster.status.conditions} <= known

@@ -7,6 +7,7 @@ decisions, so that the golden file of messages shows what people get to read.
 from __future__ import annotations
 
 from canarium.api.reasons import RejectionReason
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import Rejection, ResolvedRuntime
 from canarium.engine.apply import dry_run
 from canarium.engine.apply.rejections import WriteRejected, rejection_of
@@ -20,35 +21,35 @@ _KINDS = {one.kind: one for one in vars(resources).values() if isinstance(one, R
 QUOTA = "exceeded quota: q"
 
 
-def denied(what: str) -> Rejection:
+def denied(ref: ObjectRef) -> Rejection:
     """A ValidatingAdmissionPolicy that allows no changes."""
     policy = "ValidatingAdmissionPolicy 'freeze' with binding 'freeze' denied request: no changes"
-    return _rejected(what, 422, "Invalid", f"{_object(what)} is forbidden: {policy}")
+    return _rejected(ref, 422, "Invalid", f"{_object(ref)} is forbidden: {policy}")
 
 
-def over_quota(what: str) -> Rejection:
-    counted = f"count/{_plural(what)}"
+def over_quota(ref: ObjectRef) -> Rejection:
+    counted = f"count/{_plural(ref)}"
     text = f"{QUOTA}, requested: {counted}=1, used: {counted}=5, limited: {counted}=5"
-    return _rejected(what, 403, "Forbidden", f"{_object(what)} is forbidden: {text}")
+    return _rejected(ref, 403, "Forbidden", f"{_object(ref)} is forbidden: {text}")
 
 
-def forbidden(what: str) -> Rejection:
+def forbidden(ref: ObjectRef) -> Rejection:
     """The operator lacks a right."""
-    resource = _KINDS[what.split()[0]]
+    resource = _KINDS[ref.kind]
     user = 'User "system:serviceaccount:canarium:canarium" cannot patch'
     text = f'{user} resource "{resource.plural}" in API group "{resource.group}"'
-    full = f'{_object(what)} is forbidden: {text} in the namespace "ns"'
-    return _rejected(what, 403, "Forbidden", full)
+    full = f'{_object(ref)} is forbidden: {text} in the namespace "ns"'
+    return _rejected(ref, 403, "Forbidden", full)
 
 
-def webhook_failed(what: str) -> Rejection:
+def webhook_failed(ref: ObjectRef) -> Rejection:
     """A webhook that does not answer."""
     text = (
         'Internal error occurred: failed calling webhook "validate.example.com": failed to call '
         'webhook: Post "https://policy.policy.svc:443/validate?timeout=10s": context deadline '
         "exceeded"
     )
-    return _rejected(what, 500, "InternalError", text)
+    return _rejected(ref, 500, "InternalError", text)
 
 
 def invalid_pod() -> Rejection:
@@ -73,17 +74,16 @@ ANSWERS = {
 }
 
 
-def _rejected(what: str, status: int, reason: str, message: str) -> Rejection:
-    kind, name = what.split(" ")
-    error = rejection_of(_KINDS[kind], name, ApiError(status, reason, message))
+def _rejected(ref: ObjectRef, status: int, reason: str, message: str) -> Rejection:
+    error = rejection_of(_KINDS[ref.kind], ref.name, ApiError(status, reason, message))
     assert isinstance(error, WriteRejected), "it would be retried as it is"
     return error.rejection
 
 
-def _plural(what: str) -> str:
-    resource = _KINDS[what.split(" ")[0]]
+def _plural(ref: ObjectRef) -> str:
+    resource = _KINDS[ref.kind]
     return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
 
 
-def _object(what: str) -> str:
-    return f'{_plural(what)} "{what.split(" ")[1]}"'
+def _object(ref: ObjectRef) -> str:
+    return f'{_plural(ref)} "{ref.name}"'

@@ -98,7 +98,7 @@ def changed(cluster: Cluster, version: str, **facts: Any) -> dict[str, Any]:
 def unanswered_undo() -> Plan:
     cluster = baking()
     note = (("undo", f"{cluster.revision('2')}/one"),)
-    answer = denied("Service m")
+    answer = denied(ObjectRef("Service", "m"))
     return decided(cluster, annotations=note, rejections=(answer,))
 
 
@@ -367,7 +367,9 @@ CASES: dict[str, tuple[Callable[[], Plan], str]] = {
         "was created from an older version of ClusterModelRuntime/mlserver and keeps it. To adopt",
     ),
     "admission": (
-        lambda: decided(serving(), modified=(Modified("Deployment m-x", ("spec.replicas",)),)),
+        lambda: decided(
+            serving(), modified=(Modified(ObjectRef("Deployment", "m-x"), ("spec.replicas",)),)
+        ),
         "and the changes are kept: Deployment/m-x (spec.replicas)",
     ),
 }

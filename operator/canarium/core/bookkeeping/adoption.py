@@ -40,8 +40,8 @@ def adoption(status: Status, observed: Observed) -> Plan | None:
         return Plan(
             phase=Phase.STARTING, status=after, requeue_after=_AGAIN, status_is_urgent=False
         )
-    rejected = {rejection.what for rejection in observed.rejections}
-    adoptable = [one for one in observed.orphans if one.object.status_text not in rejected]
+    rejected = {rejection.object for rejection in observed.rejections}
+    adoptable = [one for one in observed.orphans if one.object not in rejected]
     if not adoptable:
         return None
     adoptable.sort(key=lambda one: (_place(one.object.kind), one.object.name))

@@ -18,7 +18,7 @@ def recorded_checks(ctx: RolloutContext, result: PhaseResult) -> tuple[AnnotateR
     if not is_judged or ctx.quarantined or result.failure is not None:
         return ()
     record = ctx.observed.record(ctx.target)
-    if record is None or ctx.observed.rejected(f"ControllerRevision {ctx.name}-{ctx.target}"):
+    if record is None or ctx.record_rejection(ctx.target):
         return ()
     if not ctx.template_checks.unrecorded:
         return ()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Action, CreateDisruptionBudget, DeleteDisruptionBudget
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import BUDGET, Deployment
 
 #: A budget for a single pod would either permit every eviction or block every drain.
@@ -39,6 +40,6 @@ def _write(ctx: RolloutContext, deployment: Deployment) -> Action | None:
         return DeleteDisruptionBudget(revision, budget.uid)
     if budget or unwanted or ctx.settings.max_replicas < _FROM:
         return None
-    if ctx.observed.rejected(f"{BUDGET} {deployment.name}"):
+    if ctx.observed.rejected(ObjectRef(BUDGET, deployment.name)):
         return None
     return CreateDisruptionBudget(revision)

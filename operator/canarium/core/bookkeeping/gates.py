@@ -35,4 +35,4 @@ def unrecordable_decisions(ctx: RolloutContext) -> tuple[str, ...]:
 
 
 def _is_record_rejected(ctx: RolloutContext) -> bool:
-    return ctx.observed.rejected(f"ControllerRevision {ctx.name}-{ctx.target}") is not None
+    return ctx.record_rejection(ctx.target) is not None

@@ -16,6 +16,7 @@ from canarium.core.decision.plan import (
     PinArtifact,
     RenumberRevision,
 )
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.revision import QUARANTINED, next_number
 from canarium.core.outcomes.failures import failure_to_json
 
@@ -46,7 +47,7 @@ def pinning(ctx: RolloutContext) -> list[Action]:
         and record.artifact
         and pinned.get(record.revision) != record.artifact
         and ctx.observed.deployment(record.revision)
-        and not ctx.observed.rejected(f"ConfigMap {ctx.name}-{record.revision}")
+        and not ctx.observed.rejected(ObjectRef("ConfigMap", f"{ctx.name}-{record.revision}"))
     ]
 
 

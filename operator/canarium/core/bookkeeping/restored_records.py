@@ -62,7 +62,7 @@ def _missing(ctx: RolloutContext) -> list[Deployment]:
         and (d.revision in (ctx.stable, ctx.previous) or _is_wanted(ctx, d))
         # A new record of this revision is about to be stored anyway.
         and (ctx.new_record is None or ctx.new_record.revision != d.revision or ctx.is_unresolved)
-        and not ctx.observed.rejected(f"ControllerRevision {ctx.name}-{d.revision}")
+        and not ctx.record_rejection(d.revision)
     ]
 
 

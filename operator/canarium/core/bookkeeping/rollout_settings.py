@@ -35,7 +35,7 @@ def recorded_settings(
         return ()
     if ctx.quarantined or result.failure is not None:
         return ()
-    if ctx.observed.rejected(f"ControllerRevision {ctx.name}-{ctx.target}"):
+    if ctx.record_rejection(ctx.target):
         return ()
     starts = any(isinstance(a, CreateDeployment) and a.revision == ctx.target for a in moves)
     if not (starts or ctx.is_created) or record.rollout_settings == _text(ctx):

@@ -19,6 +19,7 @@ from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, SelectColor, SetRouteWeights
 from canarium.core.facts.gateways import Route
 from canarium.core.facts.grant import BY_ITSELF, Grant, pause_of, token_of
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import Service
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.routing.preflight import is_writable, missing_prerequisite
@@ -34,7 +35,9 @@ def recordable(ctx: RolloutContext) -> bool:
     """Returns whether the record can be written without a change of traffic."""
     holder = ctx.traffic.record_object
     if isinstance(holder, Service):
-        return holder.color is not None and not ctx.observed.rejected(f"Service {ctx.name}")
+        return holder.color is not None and not ctx.observed.rejected(
+            ObjectRef("Service", ctx.name)
+        )
     if holder is None or ctx.route_kind != holder.kind:
         return False
     return is_writable(ctx, holder.kind) and missing_prerequisite(ctx, holder.kind) is None
@@ -151,6 +154,6 @@ def unrecordable_commands(ctx: RolloutContext) -> Iterable[str]:
     """Returns the commands that must not act yet because the record cannot be written: that of the
     traffic, or that of a stable revision which took over."""
     if ctx.is_unreleased:
-        rejection = ctx.observed.rejected(f"ControllerRevision {ctx.name}-{ctx.target}")
+        rejection = ctx.record_rejection(ctx.target)
         return RECORDED_COMMANDS if rejection else ()
     return () if ctx.traffic.record_object is None or recordable(ctx) else RECORDED_COMMANDS

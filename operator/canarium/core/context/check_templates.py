@@ -20,10 +20,9 @@ from canarium.core.facts.check_templates import (
     path_of,
     templates_from_json,
 )
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import Rejection
-from canarium.core.messages import object_name
 
-_QUOTED = 1024
 #: Reason, and text with the path of the field.
 Missing = tuple[str, str]
 
@@ -63,18 +62,18 @@ def template_checks(rollout: RolloutFacts) -> TemplateChecks:
     fault = overlap(analysis, templates)
     if fault and missing is None:
         missing = (fault.reason.value, f"{path_of(fault, None)}: {fault.text}")
-    rejection = rollout.observed.rejected(f"ControllerRevision {rollout.name}-{rollout.target}")
+    rejection = rollout.record_rejection(rollout.target)
     if missing is not None or not unrecorded:
         rejection = None
     if rejection is not None:
-        text = f"{object_name(rejection.what)}: {rejection.message[:_QUOTED]}"
+        text = rejection.quoted()
         missing = (rejection.reason, text)
     # A write would drop from the record what a later version can read.
     return TemplateChecks(tuple(templates), unrecorded and is_readable, missing, rejection)
 
 
 def _unreadable(rollout: RolloutFacts, reference: TemplateReference) -> Fault:
-    record = object_name(f"ControllerRevision {rollout.name}-{rollout.target}")
+    record = ObjectRef("ControllerRevision", f"{rollout.name}-{rollout.target}")
     text = (
         f"{record} has checks of {reference.title} that this version of the operator cannot read. "
         f"Upgrade the operator, or remove annotation {GROUP}/{ANNOTATION} from that object to use "

@@ -8,7 +8,8 @@ from canarium.api.effective_spec import Step
 from canarium.core.context.clocks import Clocks
 from canarium.core.context.once import cached_property
 from canarium.core.facts.grant import pause_of
-from canarium.core.facts.observed import Service
+from canarium.core.facts.object_ref import ObjectRef
+from canarium.core.facts.observed import Rejection, Service
 from canarium.core.facts.rollout_settings import RolloutSettings, settings_from_text
 
 
@@ -49,6 +50,10 @@ class RolloutFacts(Clocks):
         if record is None or not current or not self.is_created:
             return None
         return settings_from_text(record.rollout_settings)
+
+    def record_rejection(self, revision: str | None) -> Rejection | None:
+        """Returns the rejected write of the record of `revision`."""
+        return self.observed.rejected(ObjectRef("ControllerRevision", f"{self.name}-{revision}"))
 
     @property
     def is_created(self) -> bool:

@@ -28,6 +28,8 @@ BUDGET = "PodDisruptionBudget"
 #: Kind of what a gate may run.
 JOB = "Job"
 COLORS = (BLUE, GREEN)
+#: Number of characters that are kept of a text of the API server.
+QUOTED = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +132,17 @@ class SmokeReport:
 class Rejection:
     """A write of the operator that the API server rejected and that has not succeeded since.
 
-    `what` is kind and name of the object. `reason` is one of an enumeration; `message` is the
-    server's text and is only displayed.
+    `reason` is one of an enumeration; `message` is the server's text and is only displayed.
     """
 
-    what: str
+    object: ObjectRef
     message: str
     conflict: bool = False
     reason: str = RejectionReason.INVALID
+
+    def quoted(self, limit: int = QUOTED) -> str:
+        """Returns the object and up to `limit` characters of the server's text, for messages."""
+        return f"{self.object}: {self.message[:limit]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +180,7 @@ class BlockedDeletion:
 class Modified:
     """An object that an admission policy changed while it admitted a write, and the paths."""
 
-    what: str
+    object: ObjectRef
     paths: tuple[str, ...]
 
 
@@ -286,14 +291,14 @@ class Observed:
             (
                 r
                 for r in self.rejections
-                if not r.what.startswith((f"{BUDGET} ", f"{JOB} ")) and not r.what.endswith(gates)
+                if r.object.kind not in (BUDGET, JOB) and not r.object.name.endswith(gates)
             ),
             None,
         )
 
-    def rejected(self, *objects: str) -> Rejection | None:
-        """Returns the rejected write of one of `objects`, each named `Kind name`."""
-        return next((r for r in self.rejections if r.what in objects), None)
+    def rejected(self, *objects: ObjectRef) -> Rejection | None:
+        """Returns the rejected write of one of `objects`."""
+        return next((r for r in self.rejections if r.object in objects), None)
 
     def blocking_finalizers(self, ref: ObjectRef) -> tuple[str, ...]:
         """Returns the finalizers that block the deletion of an object."""

@@ -15,12 +15,12 @@ from canarium.core.context.gates import holding
 from canarium.core.context.missing_checks import missing_checks
 from canarium.core.context.position import current_step
 from canarium.core.context.progress import next_step
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.pods import newest_pod
 from canarium.core.health.cause import Cause
 from canarium.core.health.failure_causes import Deadline, judge
 from canarium.core.health.obstacles import obstacle, withheld
 from canarium.core.health.pods import fetching, unfetched, unstarted
-from canarium.core.messages import object_name
 from canarium.core.times import duration_text
 
 _QUOTED = 512
@@ -99,11 +99,13 @@ def _deadline_exceeded(ctx: RolloutContext) -> Cause:
     if gone and not why:
         why = f"pod/{gone.name}: {gone.ended}"
     named = obstacle(ctx, ctx.target)
-    rejected = ctx.observed.rejected(f"Deployment {deployment.name}") if deployment else None
+    rejected = (
+        ctx.observed.rejected(ObjectRef("Deployment", deployment.name)) if deployment else None
+    )
     if named and not why:
         why = named.message
     if rejected and not why:
-        why = f"{object_name(rejected.what)}: {rejected.message[:_QUOTED]}"
+        why = rejected.quoted(_QUOTED)
     more = f": {why}" if why else ""
     late = next((p.name for p in pods if not p.ready), None)
     slow = fetching(pods)

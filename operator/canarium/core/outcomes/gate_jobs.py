@@ -22,6 +22,7 @@ from canarium.core.facts.gate_jobs import (
     service_name,
 )
 from canarium.core.facts.gates import LONGEST_JOB, OpenedGate
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import JOB, Rejection
 from canarium.core.messages import command_advice
 from canarium.core.outcomes import rejections
@@ -100,7 +101,7 @@ def request_for(job: GateJob) -> JobRequest:
 def after_job(ctx: RolloutContext, gate: Gate, one: OpenedGate) -> OpenedGate | None:
     """Returns the gate with what its Job shows: its UID, its result, or the next attempt; None if
     nothing has changed, and while the record cannot be written."""
-    if ctx.quarantined or ctx.observed.rejected(f"ControllerRevision {ctx.name}-{ctx.target}"):
+    if ctx.quarantined or ctx.record_rejection(ctx.target):
         return None
     attempt = attempt_of(ctx, one)
     order = ordered(ctx, gate.name)
@@ -143,7 +144,9 @@ def rejected_write(ctx: RolloutContext, attempt: Attempt) -> Rejection | None:
     """Returns the rejected write that an attempt needs."""
     other = ctx.previous if ctx.target == ctx.stable else ctx.stable
     services = (service_name(ctx.name, name) for name in (ctx.target, other) if name)
-    return ctx.observed.rejected(f"{JOB} {attempt.name}", *(f"Service {x}" for x in services))
+    return ctx.observed.rejected(
+        ObjectRef(JOB, attempt.name), *(ObjectRef("Service", name) for name in services)
+    )
 
 
 def trouble(ctx: RolloutContext, gate: Gate) -> tuple[ConditionReason | str, str] | None:

@@ -86,7 +86,7 @@ def _answered(ctx: RolloutContext, gate: Gate, one: OpenedGate) -> OpenedGate | 
     results = {AnswerState.PASSED: GateState.PASSED, AnswerState.REJECTED: GateState.REJECTED}
     if answer is None or answer.state not in results or ctx.quarantined:
         return None
-    if ctx.observed.rejected(f"ControllerRevision {ctx.name}-{ctx.target}"):
+    if ctx.record_rejection(ctx.target):
         return None
     return replace(
         one,

@@ -15,20 +15,18 @@ from canarium.api.reasons import EventReason, RejectionReason
 from canarium.api.status import RejectedWrite, Status
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Action, Event, SelectColor, SetRouteWeights
-from canarium.core.facts.observed import Rejection
-from canarium.core.messages import object_name
+from canarium.core.facts.object_ref import TRIAL_POD, UNRENDERED_RECORD, ObjectRef
+from canarium.core.facts.observed import QUOTED, Rejection
 from canarium.core.times import stamp
 
-#: The pod of a new revision, which is created in a dry run before anything is stored.
-TRIAL_POD = "Pod"
 #: Number of rejected objects that are listed; a full quota may reject more.
 _LISTED = 10
-_QUOTED = 1024
 
 
 def blocked(ctx: RolloutContext) -> Rejection | None:
     """Returns the rejection of the write that moves traffic; None if it was not rejected."""
-    return ctx.observed.rejected(f"Service {ctx.name}", f"{ctx.route_kind} {ctx.name}")
+    kinds = ["Service", *([ctx.route_kind.kind] if ctx.route_kind else [])]
+    return ctx.observed.rejected(*(ObjectRef(kind, ctx.name) for kind in kinds))
 
 
 def reason_of(rejection: Rejection) -> str:
@@ -37,10 +35,10 @@ def reason_of(rejection: Rejection) -> str:
 
 def quoted(rejection: Rejection) -> str:
     """Returns a rejection for a message: the object, and the text of who rejected it."""
-    text = rejection.message[:_QUOTED]
-    if rejection.what == TRIAL_POD:
+    text = rejection.message[:QUOTED]
+    if rejection.object == TRIAL_POD:
         return f"the API server rejects pods created from this spec: {text}"
-    return f"{object_name(rejection.what)}: {text}" if rejection.what else text
+    return text if rejection.object == UNRENDERED_RECORD else rejection.quoted()
 
 
 def until_rejected(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[Action, ...]:
@@ -54,8 +52,8 @@ def until_rejected(ctx: RolloutContext, actions: Iterable[Action]) -> tuple[Acti
 
 def _is_rejected(ctx: RolloutContext, action: Action) -> bool:
     kind = "Service" if isinstance(action, SelectColor) else None
-    kind = str(action.kind) if isinstance(action, SetRouteWeights) else kind
-    return kind is not None and ctx.observed.rejected(f"{kind} {ctx.name}") is not None
+    kind = action.kind.kind if isinstance(action, SetRouteWeights) else kind
+    return kind is not None and ctx.observed.rejected(ObjectRef(kind, ctx.name)) is not None
 
 
 def rejected_writes(ctx: RolloutContext) -> tuple[RejectedWrite, ...] | None:
@@ -63,25 +61,25 @@ def rejected_writes(ctx: RolloutContext) -> tuple[RejectedWrite, ...] | None:
     since = {(old.object, old.reason): old.start_time for old in ctx.status.rejected_writes or ()}
     writes = tuple(
         RejectedWrite(
-            object=r.what or "ControllerRevision",
+            object=r.object.status_text,
             reason=reason_of(r),
-            message=r.message[:_QUOTED],
-            start_time=since.get((r.what or "ControllerRevision", reason_of(r)), stamp(ctx.now)),
+            message=r.message[:QUOTED],
+            start_time=since.get((r.object.status_text, reason_of(r)), stamp(ctx.now)),
         )
         for r in ctx.observed.rejections[:_LISTED]
     )
     return writes or None
 
 
-def rejection_events(before: Status, after: Status) -> tuple[Event, ...]:
+def rejection_events(ctx: RolloutContext, before: Status) -> tuple[Event, ...]:
     """Returns an Event for each object whose write is newly rejected, or for another reason."""
     reported_before = {(old.object, old.reason) for old in before.rejected_writes or ()}
     return tuple(
         Event(
             "Warning",
             EventReason.WRITE_REJECTED,
-            f"{object_name(new.object)}: {new.reason}: {new.message}",
+            f"{new.object}: {reason_of(new)}: {new.message[:QUOTED]}",
         )
-        for new in after.rejected_writes or ()
-        if (new.object, new.reason) not in reported_before
+        for new in ctx.observed.rejections[:_LISTED]
+        if (new.object.status_text, reason_of(new)) not in reported_before
     )

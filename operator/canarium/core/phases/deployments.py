@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.plan import Action, DeleteAutoscaler, DeleteDeployment, StoreRevision
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import Rejection
 
 
@@ -19,7 +20,7 @@ def store_revision(ctx: RolloutContext) -> tuple[Action, ...]:
     if new is None:
         return ()
     runs = ctx.observed.deployment(new.revision) is not None
-    if runs and ctx.observed.rejected(f"ControllerRevision {ctx.name}-{new.revision}"):
+    if runs and ctx.record_rejection(new.revision):
         return ()
     return (StoreRevision(new),)
 
@@ -52,4 +53,4 @@ def scale_up_rejected(ctx: RolloutContext, count: int) -> Rejection | None:
     deployment = ctx.observed.deployment(ctx.target)
     if deployment is None or deployment.replicas >= startable_replicas(ctx, count):
         return None
-    return ctx.observed.rejected(f"Deployment {deployment.name}")
+    return ctx.observed.rejected(ObjectRef("Deployment", deployment.name))

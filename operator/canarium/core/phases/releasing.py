@@ -29,7 +29,7 @@ def releasing(ctx: RolloutContext, base: PhaseResult, has: str, recorded: Takeov
     if failed:
         return _fail(ctx, base, has, failed)
     base = base.in_phase(Phase.PROGRESSING)
-    write = ctx.observed.rejected(f"ControllerRevision {ctx.name}-{ctx.target}")
+    write = ctx.record_rejection(ctx.target)
     if write:
         return base.with_rejection(write).wait(
             HoldReason.WRITE_REJECTED,

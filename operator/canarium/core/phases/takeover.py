@@ -50,7 +50,7 @@ def takes_over_at(ctx: RolloutContext) -> float | None:
         ctx.stable_unavailable_since is None
         or successor(ctx) is None
         or ctx.router.blocker(ctx)
-        or ctx.observed.rejected(f"ControllerRevision {ctx.name}-{successor(ctx)}")
+        or ctx.record_rejection(successor(ctx))
     ):
         return None
     return ctx.stable_unavailable_since + (

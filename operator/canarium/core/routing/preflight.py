@@ -7,7 +7,7 @@ from canarium.api.route_kind import GRPC_ROUTE, RouteKind
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.router import Blocker
 from canarium.core.facts.gateways import Gateway, Route
-from canarium.core.messages import object_name
+from canarium.core.facts.object_ref import ObjectRef
 
 
 def missing_prerequisite(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
@@ -38,11 +38,11 @@ def is_writable(ctx: RolloutContext, kind: RouteKind) -> bool:
 def _rejected(ctx: RolloutContext, kind: RouteKind) -> Blocker | None:
     if ctx.observed.route_api_error:
         return Blocker(*ctx.observed.route_api_error)
-    rejection = ctx.observed.rejected(f"{kind} {ctx.name}")
+    rejection = ctx.observed.rejected(ObjectRef(kind.kind, ctx.name))
     if rejection:
         conflict = rejection.conflict
         reason = RouteReason.NAME_CONFLICT if conflict else RouteReason.ROUTE_INVALID
-        return Blocker(reason, f"{object_name(rejection.what)}: {rejection.message}", rejection)
+        return Blocker(reason, rejection.quoted(), rejection)
     return None
 
 

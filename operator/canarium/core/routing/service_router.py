@@ -11,9 +11,9 @@ from canarium.core.context.standby import serves_for_stable
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Action, DeleteBackend, DeleteRoute, SelectColor
 from canarium.core.facts.grant import intended_weight
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.core.facts.weights import safe_to_select
-from canarium.core.messages import object_name
 
 
 class ServiceRouter:
@@ -32,11 +32,11 @@ class ServiceRouter:
         return service.color == color and not others & service.endpoints
 
     def blocker(self, ctx: RolloutContext) -> Blocker | None:
-        rejected = ctx.observed.rejected(f"Service {ctx.name}")
+        rejected = ctx.observed.rejected(ObjectRef("Service", ctx.name))
         if rejected:
             conflict = rejected.conflict
             reason = RouteReason.NAME_CONFLICT if conflict else RouteReason.WRITE_REJECTED
-            return Blocker(reason, f"{object_name(rejected.what)}: {rejected.message}", rejected)
+            return Blocker(reason, rejected.quoted(), rejected)
         if ctx.observed.route is None:
             return None
         return Blocker(

@@ -26,7 +26,7 @@ from canarium.core.health.availability import (
     outage_reason,
     outage_text,
 )
-from canarium.core.messages import object_name, sentences
+from canarium.core.messages import sentences
 from canarium.core.outcomes import (
     blocked_deletions,
     gate_progress,
@@ -72,7 +72,7 @@ def _modified(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     if not ctx.observed.modified:
         return ()
     what = ", ".join(
-        f"{object_name(one.what)} ({', '.join(one.paths[:_PATHS])})"
+        f"{one.object} ({', '.join(one.paths[:_PATHS])})"
         for one in ctx.observed.modified[:_OBJECTS]
     )
     text = f"Admission changed objects that the operator applied, and the changes are kept: {what}"

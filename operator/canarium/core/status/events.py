@@ -43,7 +43,7 @@ def events_of(
         *obstacles.events(before, after),
         *conflicts.events(before, after),
         *blocked_deletions.events(before, after),
-        *(rejections.rejection_events(before, after) if after.phase != Phase.INVALID else ()),
+        *(rejections.rejection_events(ctx, before) if after.phase != Phase.INVALID else ()),
         *failover.events(ctx),
         *verdict_events(before.analysis, after.analysis),
         *availability.outage_events(before, after),

@@ -8,7 +8,6 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.context.sanitize import ignored
 from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.pods import Pod
-from canarium.core.messages import object_name
 from canarium.core.outcomes import blocked_deletions
 from canarium.core.times import time_text
 
@@ -40,12 +39,13 @@ def warnings(ctx: RolloutContext) -> tuple[StatusWarning, ...]:
 
 
 def _record(ctx: RolloutContext, revision: str, reason: WarningReason, what: str) -> StatusWarning:
-    name = f"ControllerRevision {ctx.name}-{revision}"
-    return StatusWarning(reason=reason, object=name, message=f"{object_name(name)} {what}")
+    record = ObjectRef("ControllerRevision", f"{ctx.name}-{revision}")
+    return StatusWarning(reason=reason, object=record.status_text, message=f"{record} {what}")
 
 
 def _stuck(ctx: RolloutContext, pod: Pod) -> StatusWarning:
-    blocking = ctx.observed.blocking_finalizers(ObjectRef("Pod", pod.name))
+    ref = ObjectRef("Pod", pod.name)
+    blocking = ctx.observed.blocking_finalizers(ref)
     why = (
         f"it is blocked by {blocked_deletions.finalizers(blocking)}"
         if blocking
@@ -54,9 +54,8 @@ def _stuck(ctx: RolloutContext, pod: Pod) -> StatusWarning:
     due = time_text(pod.terminates_by or ctx.now)
     return StatusWarning(
         reason=WarningReason.POD_STUCK,
-        object=f"Pod {pod.name}",
-        message=f"Pod/{pod.name} should have terminated by {due} and is no longer waited for: "
-        f"{why}",
+        object=ref.status_text,
+        message=f"{ref} should have terminated by {due} and is no longer waited for: {why}",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from canarium.api.reasons import RejectionReason
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import Rejection
 from canarium.engine.apply.rejections import WriteRejected
 from canarium.engine.cache.store import Key
@@ -33,7 +34,7 @@ class RepairLimiter:
                 f"restores it every {_INTERVAL:.0f}s; stop that client, or change the model's spec"
             )
             reason = RejectionReason.CONTESTED.value
-            raise WriteRejected(Rejection(f"{resource.kind} {name}", text, reason=reason))
+            raise WriteRejected(Rejection(ObjectRef(resource.kind, name), text, reason=reason))
         repairs[resource, name] = [*recent[-_REPAIRS:], now]
 
     def forget(self, key: Key) -> None:

@@ -11,6 +11,7 @@ from canarium.api.effective_traffic import EffectiveTraffic, effective_traffic
 from canarium.core.decision.plan import CreateGateJob
 from canarium.core.facts.gate_jobs import GateService
 from canarium.core.facts.gateways import Backend, Route
+from canarium.core.facts.object_ref import UNRENDERED_RECORD, ObjectRef
 from canarium.core.facts.observed import (
     Autoscaler,
     Deployment,
@@ -64,7 +65,7 @@ class DesiredManifests:
         except RuntimeInvalid as error:
             # Templates and names of the runtime are in the message, with any characters.
             text = quoted(error, _LONGEST)
-            raise WriteRejected(Rejection("", text, reason=error.reason)) from error
+            raise WriteRejected(Rejection(UNRENDERED_RECORD, text, reason=error.reason)) from error
         if resolved:
             template["metadata"].setdefault("annotations", {})[labels.RESOLVED] = resolved
         snapshot: Manifest = {"server": server}
@@ -120,11 +121,11 @@ class DesiredManifests:
         """Returns a revision's Deployment, from its stored record alone (R1)."""
         record = self.record(key, revision)
         name = workload.child_name(key[1], revision)
-        what = f"Deployment {name}"
+        ref = ObjectRef("Deployment", name)
         if record is None:
-            raise WriteRejected(Rejection(what, f"ControllerRevision {name} is missing"))
+            raise WriteRejected(Rejection(ref, f"ControllerRevision {name} is missing"))
         if not record.fact.intact:
-            raise WriteRejected(Rejection(what, f"ControllerRevision {name} was altered by hand"))
+            raise WriteRejected(Rejection(ref, f"ControllerRevision {name} was altered by hand"))
         return workload.deployment(parent, revision, color, live_content(record)["template"])
 
     def route(self, parent: Mapping[str, Any], key: Key, fact: Route) -> Manifest:
@@ -132,7 +133,7 @@ class DesiredManifests:
         parent = with_settings_in_effect(parent, fact.kind, self.live_route(key))
         if wanted_kind(parent["spec"]) != fact.kind:
             text = f"the annotation {labels.TRAFFIC} with its settings is missing"
-            raise WriteRejected(Rejection(f"{fact.kind} {key[1]}", text))
+            raise WriteRejected(Rejection(ObjectRef(fact.kind.kind, key[1]), text))
         versions, shares = self.versions(key), dict(fact.weights)
         split = Split(
             fact.weights,

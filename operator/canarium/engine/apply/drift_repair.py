@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import Modified
 from canarium.engine.apply.child_writer import ChildWriter
 from canarium.engine.apply.contested_children import RepairLimiter
@@ -79,9 +80,9 @@ class DriftRepair:
             except WriteRejected:
                 continue  # It cannot be rendered as things are, which is reported elsewhere.
             if differs and differs.preserved:
-                what = f"{resource.kind} {child.name}"
-                modified.append(Modified(what, tuple(sorted(differs.preserved))))
-        return tuple(sorted(modified, key=lambda one: one.what))
+                ref = ObjectRef(resource.kind, child.name)
+                modified.append(Modified(ref, tuple(sorted(differs.preserved))))
+        return tuple(sorted(modified, key=lambda one: one.object))
 
     def forget(self, key: Key) -> None:
         """Drops what is remembered of a deleted model."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from canarium.api.reasons import RejectionReason
+from canarium.core.facts.object_ref import TRIAL_POD
 from canarium.core.facts.observed import Rejection
-from canarium.core.outcomes.rejections import TRIAL_POD
 from canarium.kube.errors import ApiError
 from canarium.kube.rejections import lacks_dry_run, rejection_reason
 

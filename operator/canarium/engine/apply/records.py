@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from canarium import GROUP
+from canarium.core.facts.object_ref import TRIAL_POD, UNRENDERED_RECORD
 from canarium.core.facts.traffic_record import TrafficRecord
-from canarium.core.outcomes.rejections import TRIAL_POD
 from canarium.engine.apply import dry_run
 from canarium.engine.apply.child_writer import ChildWriter
 from canarium.engine.apply.desired import DesiredManifests
@@ -66,8 +66,8 @@ class RevisionRecords:
         )
         await self._create(key, body)
         self._accepted.pop(key, None)
-        for what in (TRIAL_POD, ""):
-            self._rejections.clear(key, what)
+        for ref in (TRIAL_POD, UNRENDERED_RECORD):
+            self._rejections.clear(key, ref)
 
     async def restore(
         self,

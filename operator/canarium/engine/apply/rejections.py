@@ -15,6 +15,7 @@ from typing import Any
 
 from canarium.api.reasons import RejectionReason
 from canarium.core.bookkeeping.adoption import how_to_adopt
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import Rejection, ResolvedRuntime
 from canarium.engine.cache.store import Key
 from canarium.kube.errors import ApiError
@@ -71,7 +72,7 @@ class Rejections:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self._attempts: dict[Key, dict[str, _Attempt]] = {}
+        self._attempts: dict[Key, dict[ObjectRef, _Attempt]] = {}
         self._urgent: set[Key] = set()
         #: Models whose last decision used a rejection that is over.
         self._outdated: set[Key] = set()
@@ -79,13 +80,13 @@ class Rejections:
     def add(self, key: Key, basis: Basis, rejection: Rejection) -> None:
         """Notes that a write of the object was rejected."""
         attempts = self._attempts.setdefault(key, {})
-        old = attempts.get(rejection.what)
+        old = attempts.get(rejection.object)
         count = old.count + 1 if old and old.basis == basis else 1
-        attempts[rejection.what] = _Attempt(basis, self.clock(), count, rejection)
+        attempts[rejection.object] = _Attempt(basis, self.clock(), count, rejection)
 
-    def clear(self, key: Key, what: str) -> None:
+    def clear(self, key: Key, ref: ObjectRef) -> None:
         """Notes that a write of the object succeeded."""
-        old = self._attempts.get(key, {}).pop(what, None)
+        old = self._attempts.get(key, {}).pop(ref, None)
         if old and self.clock() < old.due(self._longest(key)):
             self._outdated.add(key)
 
@@ -103,7 +104,7 @@ class Rejections:
             yield
         except ApiError as error:
             raise rejection_of(resource, name, error) from error
-        self.clear(key, f"{resource.kind} {name}")
+        self.clear(key, ObjectRef(resource.kind, name))
 
     def set_urgent(self, key: Key, urgent: bool) -> None:
         """Sets whether traffic depends on the rejected writes. An earlier rejection may not
@@ -119,7 +120,7 @@ class Rejections:
             over = self.clock() - URGENT
             attempts = self._attempts[key]
             self._attempts[key] = {
-                what: replace(a, at=min(a.at, over)) for what, a in attempts.items()
+                ref: replace(a, at=min(a.at, over)) for ref, a in attempts.items()
             }
             self._outdated.add(key)
         (self._urgent.add if urgent else self._urgent.discard)(key)
@@ -132,8 +133,8 @@ class Rejections:
         """
         now, longest = self.clock(), self._longest(key)
         attempts = {
-            what: attempt
-            for what, attempt in self._attempts.get(key, {}).items()
+            ref: attempt
+            for ref, attempt in self._attempts.get(key, {}).items()
             if attempt.basis == basis and now < attempt.due(longest) + PATIENT
         }
         if attempts:
@@ -163,9 +164,10 @@ class Rejections:
         return URGENT if key in self._urgent else PATIENT
 
 
-def _weight(rejection: Rejection) -> tuple[bool, int, str]:
-    kind = rejection.what.split(" ")[0]
-    return not rejection.conflict, _LAST.get(kind, 0), rejection.what
+def _weight(rejection: Rejection) -> tuple[bool, int, ObjectRef]:
+    ref = rejection.object
+    # What is not created yet has no name: without it there is no new revision.
+    return not rejection.conflict, _LAST.get(ref.kind, 0) if ref.name else 0, ref
 
 
 def rejection_of(resource: Resource, name: str, error: ApiError) -> Exception:
@@ -173,7 +175,9 @@ def rejection_of(resource: Resource, name: str, error: ApiError) -> Exception:
     reason = rejection_reason(error)
     if reason is None:
         return error
-    return WriteRejected(Rejection(f"{resource.kind} {name}", error.message, reason=reason.value))
+    return WriteRejected(
+        Rejection(ObjectRef(resource.kind, name), error.message, reason=reason.value)
+    )
 
 
 def conflict(
@@ -187,7 +191,7 @@ def conflict(
         whose = f"is controlled by {owner.get('kind')}/{owner.get('name')}"
     parent = meta["ownerReferences"][0]
     text = f"an object of this name exists and {whose}. {how_to_adopt(parent['name'])}"
-    what = f"{resource.kind} {meta['name']}"
+    ref = ObjectRef(resource.kind, meta["name"])
     return WriteRejected(
-        Rejection(what, text, conflict=True, reason=RejectionReason.NAME_CONFLICT.value)
+        Rejection(ref, text, conflict=True, reason=RejectionReason.NAME_CONFLICT.value)
     )

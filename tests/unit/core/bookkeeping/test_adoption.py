@@ -36,7 +36,7 @@ def test_nothing_is_decided_while_a_deleted_model_still_owns_a_child() -> None:
 
 @rule("R24")
 def test_refused_adoption_is_left_to_the_other_phases_to_report() -> None:
-    rejected = tuple(Rejection(one.object.status_text, "denied") for one in LEFT)
+    rejected = tuple(Rejection(one.object, "denied") for one in LEFT)
     assert adoption(Status(), Observed(orphans=LEFT, rejections=rejected)) is None
     assert adoption(Status(), Observed()) is None
 

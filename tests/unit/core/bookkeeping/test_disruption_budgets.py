@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import Observed
 from core.api_answers import QUOTA, forbidden, over_quota
 from core.cluster import Cluster, spec
@@ -128,13 +129,15 @@ def test_budget_whose_limit_another_client_replaced_is_created_again() -> None:
 
 @rule("R29", "R32")
 def test_rejected_budget_is_reported_and_stops_neither_the_first_nor_the_next_version() -> None:
-    rejection = over_quota("PodDisruptionBudget m-x")
+    rejection = over_quota(ObjectRef("PodDisruptionBudget", "m-x"))
     for conflict in (False, True):
         cluster = with_facts(rejections=(replace(rejection, conflict=conflict),))
         cluster.run(20)
         assert cluster.status.phase == "Ready"
         assert QUOTA in cluster.status.message
-        assert [r.object for r in cluster.status.rejected_writes or ()] == [rejection.what]
+        assert [r.object for r in cluster.status.rejected_writes or ()] == [
+            rejection.object.status_text
+        ]
         cluster.spec = model("2")
         cluster.run(100)
         assert cluster.serving() == {"2": 3}
@@ -146,7 +149,7 @@ def test_rejected_budget_is_not_requested_again_until_it_is_due() -> None:
     cluster.run(20)
     (deployment,) = cluster.deployments.values()
     cluster.budgets.clear()
-    rejection = forbidden(f"PodDisruptionBudget {deployment.name}")
+    rejection = forbidden(ObjectRef("PodDisruptionBudget", deployment.name))
     cluster.facts = {"rejections": (rejection,)}
     cluster.run(2)
     writes = cluster.writes

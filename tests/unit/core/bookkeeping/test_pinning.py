@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from canarium.core.decision.plan import AnnotateRevision, Plan
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.pods import Container, Pod
 from canarium.core.health.failure_causes import judge
 from core.api_answers import denied
@@ -90,7 +91,7 @@ def test_first_version_does_not_wait_for_pods_that_the_api_server_refuses() -> N
     revision = cluster.revision("1")
     assert cluster.status.phase == "Starting"
     cluster.deployments[revision] = replace(cluster.deployments[revision], replicas=1)
-    cluster.rejection = denied(f"Deployment m-{revision}")
+    cluster.rejection = denied(ObjectRef("Deployment", f"m-{revision}"))
     told = cluster.reconcile().status
     assert told.waiting_for is not None
     assert told.waiting_for.reason == "WriteRejected"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from canarium.api.status import CommandEcho, Status
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import ResolvedRuntime
 from core.api_answers import no_runtime, over_quota
 from core.cluster import Cluster, computed_once, spec
@@ -90,7 +91,7 @@ def test_retry_that_cannot_be_carried_out_reports_why_and_is_not_consumed(reject
     order(cluster, "abort")
     cluster.run(10)
     if rejected:
-        cluster.rejection = over_quota("ControllerRevision m-2")
+        cluster.rejection = over_quota(ObjectRef("ControllerRevision", "m-2"))
     else:
         cluster.runtime = no_runtime("r")
     first = cluster.revision("2")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from canarium.api.status import Failure, Progress, RevisionStatus, Status
+from canarium.core.facts.object_ref import ObjectRef
 from core.api_answers import denied
 from core.cluster import Cluster, gateway_spec, recorded, spec
 
@@ -36,7 +37,7 @@ def test_rollout_continues_while_the_record_of_stable_cannot_be_stored_again() -
     cluster.spec = spec("2")
     cluster.run(8)
     cluster.records = [r for r in cluster.records if r.revision != stable]
-    cluster.rejection = denied(f"ControllerRevision m-{stable}")
+    cluster.rejection = denied(ObjectRef("ControllerRevision", f"m-{stable}"))
     cluster.run(1)
     assert f"ControllerRevision/m-{stable} was deleted" in cluster.status.warnings[0].message
     assert "cannot be recreated" in cluster.status.warnings[0].message
@@ -314,7 +315,7 @@ def test_stable_deleted_by_hand_under_recreate_does_not_block_the_target(
 def test_serving_version_is_not_invalid_while_its_deployment_cannot_be_recreated() -> None:
     cluster = live()
     cluster.deployments.clear()
-    cluster.rejection = denied(f"Deployment m-{cluster.revision('1')}")
+    cluster.rejection = denied(ObjectRef("Deployment", f"m-{cluster.revision('1')}"))
     decision = cluster.reconcile()
     assert decision.phase == "Ready"
     assert cluster.rejection.message in decision.status.message

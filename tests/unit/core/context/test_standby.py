@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from canarium.core.decision.plan import Action, SetRouteWeights
+from canarium.core.facts.object_ref import ObjectRef
 from core.api_answers import denied
 from core.cluster import Cluster, gateway_spec, spec
 from core.routing.failover_scenarios import BOTH, MANUAL, answering, delete_pods, rollout, unready
@@ -159,7 +160,7 @@ class Rejecting(Cluster):
 
     def reject(self, rejects: bool) -> None:
         self.rejects = rejects
-        answer = denied("HTTPRoute m")
+        answer = denied(ObjectRef("HTTPRoute", "m"))
         self.rejection = answer if rejects else None
 
     def _carry_out(self, action: Action) -> None:

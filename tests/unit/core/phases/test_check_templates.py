@@ -13,6 +13,7 @@ from canarium.core.context import check_templates as context
 from canarium.core.evidence.verdict import Verdict
 from canarium.core.facts import check_templates as facts
 from canarium.core.facts.check_templates import LONGEST, templates_from_json
+from canarium.core.facts.object_ref import ObjectRef
 from core.api_answers import denied
 from core.cluster import Cluster, spec
 from core.health.analysis_scenarios import seen
@@ -169,8 +170,8 @@ def test_traffic_never_precedes_the_record_at_whichever_write_the_operator_dies(
 @rule("R18")
 def test_record_that_cannot_be_written_holds_the_rollout_with_the_reason() -> None:
     cluster = rolling(templates={}, seconds=30)
-    name = f"ControllerRevision m-{cluster.revision('2')}"
-    cluster.rejection = denied(name)
+    record = ObjectRef("ControllerRevision", f"m-{cluster.revision('2')}")
+    cluster.rejection = denied(record)
     cluster.check_templates[SLO] = slo()
     cluster.run(30)
     assert cluster.status.weight == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from canarium.core.facts.object_ref import ObjectRef
 from core.api_answers import denied
 from core.phases.gated_rollouts import RISK, decide, gate, rolling, state
 
@@ -157,8 +158,8 @@ def test_only_the_first_decision_counts() -> None:
 @rule("R21", "R27")
 def test_decision_waits_while_its_result_cannot_be_recorded() -> None:
     cluster = rolling(RISK)
-    name = f"ControllerRevision m-{cluster.revision('2')}"
-    cluster.rejection = denied(name)
+    record = ObjectRef("ControllerRevision", f"m-{cluster.revision('2')}")
+    cluster.rejection = denied(record)
     cluster.annotations["approve"] = f"{cluster.revision('2')}/risk"
     cluster.run(30)
     assert cluster.status.commands == ()

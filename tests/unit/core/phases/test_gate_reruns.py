@@ -9,6 +9,7 @@ import pytest
 from canarium.api.status import CommandEcho, Status
 from canarium.core.facts.gate_jobs import LAST_RERUN, JobOutcome
 from canarium.core.facts.gates import OpenedGate, gates_to_json
+from canarium.core.facts.object_ref import ObjectRef
 from core.api_answers import forbidden
 from core.cluster import Cluster
 from core.phases.gate_job_scenarios import EVAL, ends, name, recorded, sharing
@@ -190,8 +191,8 @@ def test_number_of_runs_is_limited_by_the_length_of_a_name() -> None:
 @rule("R21", "R27")
 def test_order_waits_while_the_record_cannot_be_written() -> None:
     cluster = rolling(EVAL)
-    rejected = f"ControllerRevision m-{cluster.revision('2')}"
-    cluster.rejection = forbidden(rejected)
+    record = ObjectRef("ControllerRevision", f"m-{cluster.revision('2')}")
+    cluster.rejection = forbidden(record)
     cluster.annotations["rerun"] = f"{cluster.revision('2')}/eval:again"
     cluster.run(30)
     assert len(cluster.started_jobs) == 1

@@ -18,6 +18,7 @@ from canarium.core.facts.gate_jobs import (
     job_name,
 )
 from canarium.core.facts.gates import gates_from_json
+from canarium.core.facts.object_ref import ObjectRef
 from core.api_answers import QUOTA, over_quota
 from core.cluster import Cluster, gateway_spec, spec
 from core.phases.gate_job_scenarios import EVAL, ends, name, recorded
@@ -211,15 +212,12 @@ def test_late_job_counts_after_a_timeout_that_holds() -> None:
 
 
 @rule("R27", "R29")
-@pytest.mark.parametrize("what", ["Job", "Service"])
-def test_refused_write_is_a_wait_with_the_words_of_the_api_server(what: str) -> None:
+@pytest.mark.parametrize("kind", ["Job", "Service"])
+def test_refused_write_is_a_wait_with_the_words_of_the_api_server(kind: str) -> None:
     start = rolling({**EVAL, "weight": 25}, seconds=0)
     revision = start.revision("2")
-    rejected = {
-        "Job": f"Job {job_name('m', revision, 'eval', 1)}",
-        "Service": f"Service m-{revision}-gate",
-    }[what]
-    start.rejection = over_quota(rejected)
+    name = {"Job": job_name("m", revision, "eval", 1), "Service": f"m-{revision}-gate"}[kind]
+    start.rejection = over_quota(ObjectRef(kind, name))
     cluster = start.run(600, tick=5)
     assert not cluster.started_jobs
     assert (cluster.status.phase, cluster.status.weight) == ("Progressing", 0)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import ResolvedRuntime
 from canarium.core.facts.pods import Container
 from core.api_answers import over_quota
@@ -244,7 +245,7 @@ def test_rejected_write_during_a_rollout_does_not_stop_the_health_checks() -> No
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(8)
-    cluster.rejection = over_quota("Deployment m-x")
+    cluster.rejection = over_quota(ObjectRef("Deployment", "m-x"))
     cluster.run(1)
     assert "exceeded quota" in cluster.status.message
     cluster.crash("2").settle()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from canarium.api.status import Status
+from canarium.core.facts.object_ref import ObjectRef
 from core.api_answers import denied
 from core.cluster import Cluster, computed_once, gateway_spec, spec
 from sweep import every
@@ -173,8 +174,8 @@ def test_crash_at_any_write_of_a_takeover_promotes_nothing(at: int, lost: bool) 
 @rule("R27", "R29")
 def test_version_that_took_over_waits_while_its_record_cannot_be_written() -> None:
     cluster = again(gates=[])
-    what = f"ControllerRevision m-{cluster.revision('2')}"
-    cluster.rejection = denied(what)
+    record = ObjectRef("ControllerRevision", f"m-{cluster.revision('2')}")
+    cluster.rejection = denied(record)
     order(cluster, "promote", "t1").run(20)
     assert (cluster.status.phase, waits(cluster)) == ("Progressing", "WriteRejected")
     assert cluster.rejection.message in cluster.status.message

@@ -9,6 +9,7 @@ import pytest
 
 from canarium.api.status import Status
 from canarium.core.facts.gate_answers import AnswerState
+from canarium.core.facts.object_ref import ObjectRef
 from core.api_answers import denied
 from core.cluster import Cluster, spec
 from core.phases.gated_rollouts import decide, gate, gated, reasons, rolling, state
@@ -199,7 +200,7 @@ def test_answer_of_an_earlier_url_does_not_count() -> None:
 @rule("R18", "R27")
 def test_result_counts_only_from_the_record() -> None:
     cluster = rolling(RISK)
-    cluster.rejection = denied(f"ControllerRevision m-{cluster.revision('2')}")
+    cluster.rejection = denied(ObjectRef("ControllerRevision", f"m-{cluster.revision('2')}"))
     answer(cluster, AnswerState.PASSED).run(60)
     assert cluster.status.weight == 25
     assert state(cluster, "risk").state == "Waiting"

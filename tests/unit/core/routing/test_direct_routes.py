@@ -13,6 +13,7 @@ import pytest
 
 from canarium.core.decision.plan import Plan, SetRouteWeights
 from canarium.core.evidence.verdict import Finding, Tally, TallyLimits, Verdict, evidence_from
+from canarium.core.facts.object_ref import ObjectRef
 from core.api_answers import denied
 from core.cluster import Cluster, gateway_spec, spec
 
@@ -100,7 +101,7 @@ def test_ways_are_closed_as_soon_as_a_refused_write_is_admitted(
     cluster = reached_directly(make, route)
     is_aborted(cluster)
     kind = "HTTPRoute" if make is gateway else "VirtualService"
-    cluster.rejection = denied(f"{kind} m")
+    cluster.rejection = denied(ObjectRef(kind, "m"))
     rejected = cluster.reconcile()
     assert not any(directs(rejected)), "no write opens them again"
     assert cluster.rejection.message in rejected.status.message

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from canarium.api.reasons import RejectionReason
 from canarium.api.status import Status
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.pods import Container
 from canarium.core.phases.table import TABLE
 from core.api_answers import ANSWERS, invalid_pod
@@ -171,17 +172,17 @@ def all_crash(cluster: Cluster) -> None:
             cluster.crash(version)
 
 
-def _rejected(what: str, reason: RejectionReason) -> Deed:
+def _rejected(kind: str, reason: RejectionReason) -> Deed:
     def deed(cluster: Cluster) -> None:
-        name = f"{what} m"
-        if what == "Deployment":
+        name = "m"
+        if kind == "Deployment":
             revision = cluster.observed().deployments[-1].revision if cluster.deployments else "x"
-            name = f"Deployment m-{revision}"
-        elif what == "ControllerRevision" and cluster.records:
-            name = f"ControllerRevision m-{cluster.records[-1].revision}"
-        cluster.rejection = ANSWERS[reason](name)
+            name = f"m-{revision}"
+        elif kind == "ControllerRevision" and cluster.records:
+            name = f"m-{cluster.records[-1].revision}"
+        cluster.rejection = ANSWERS[reason](ObjectRef(kind, name))
 
-    deed.__name__ = f"{what}_{reason}"
+    deed.__name__ = f"{kind}_{reason}"
     return deed
 
 

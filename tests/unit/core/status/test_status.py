@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from canarium.api.status import Status
+from canarium.core.facts.object_ref import ObjectRef
 from core.api_answers import denied
 from core.cluster import Cluster, gateway_spec, spec
 from core.status.phase_scenarios import (
@@ -56,7 +57,7 @@ def test_failed_version_with_traffic_is_not_called_rolled_back() -> None:
     cluster = Cluster(spec("1"))
     progressing(cluster)
     cluster.annotations["abort"] = f"{cluster.revision('2')}/now"
-    cluster.rejection = denied("Service m")
+    cluster.rejection = denied(ObjectRef("Service", "m"))
     decision = cluster.reconcile()
     status = decision.status
     told = {c.type: (c.status, c.reason) for c in status.conditions}
@@ -88,7 +89,7 @@ def test_failed_version_without_ready_pods_is_not_called_serving() -> None:
         replace(pod, ready=False) if pod.revision == failed else pod for pod in cluster.pods
     ]
     cluster.annotations["abort"] = f"{failed}/now"
-    cluster.rejection = denied("Service m")
+    cluster.rejection = denied(ObjectRef("Service", "m"))
     message = cluster.reconcile().status.message
     assert "It is still selected with 0 ready pods because" in message
     assert f"Service/m: {cluster.rejection.message}" in message
@@ -171,8 +172,8 @@ def test_warm_version_is_not_called_serving_while_its_write_is_rejected(
     cluster = Cluster(make("1"))
     baking(cluster)
     events = len(cluster.events)
-    what = "Service m" if make is spec else "HTTPRoute m"
-    cluster.rejection = denied(what)
+    kind = "Service" if make is spec else "HTTPRoute"
+    cluster.rejection = denied(ObjectRef(kind, "m"))
     cluster.pods = [pod for pod in cluster.pods if cluster.version(pod.revision) != "2"]
     cluster._endpoints()
     status = cluster.reconcile().status

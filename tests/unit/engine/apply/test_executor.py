@@ -9,6 +9,7 @@ import pytest
 
 from canarium import FIELD_MANAGER
 from canarium.core.decision import plan as p
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.revision import new_record, seal
 from canarium.core.facts.traffic_record import TrafficRecord
 from canarium.engine.apply.executor import Executor
@@ -158,7 +159,7 @@ async def test_taken_name_of_the_service_is_found_before_anything_is_created() -
     with pytest.raises(WriteRejected, match="adopt") as rejected:
         await executor.carry_out(PARENT, p.StoreRevision(stored))
     assert rejected.value.rejection.conflict
-    assert rejected.value.rejection.what == "Service m"
+    assert rejected.value.rejection.object == ObjectRef("Service", "m")
 
 
 class Accepting:
@@ -219,7 +220,7 @@ def test_report_of_admission_follows_the_record() -> None:
     live["metadata"] |= {"uid": "d", "resourceVersion": "2", "managedFields": [written]}
     store.caches[resources.DEPLOYMENTS].observe(live)
     (modified,) = executor.modified(PARENT)
-    assert modified.what == f"Deployment m-{revision}"
+    assert modified.object == ObjectRef("Deployment", f"m-{revision}")
     store.caches[resources.RECORDS].observe(stored("3", "mirror.local/model:1"))
     assert executor.modified(PARENT) == ()
 

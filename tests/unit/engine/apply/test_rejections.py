@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.observed import Rejection, ResolvedRuntime
 from canarium.engine.apply.rejections import PATIENT, URGENT, Rejections
 from canarium.kube import resources
 
 KEY = ("risk", "fraud")
 BASIS = (1, ResolvedRuntime())
-ROUTE = Rejection("HTTPRoute fraud", "no such field")
+ROUTE = Rejection(ObjectRef("HTTPRoute", "fraud"), "no such field")
 
 
 class Clock:
