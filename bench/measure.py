@@ -61,7 +61,7 @@ class Measured:
         return sum(count for (verb, _), count in self.calls.items() if verb in ("get", "list"))
 
 
-class Untold(RuntimeError):
+class MeasurementMissing(RuntimeError):
     """The audit log does not contain the measured calls."""
 
 

@@ -16,7 +16,7 @@ from bench.cluster.pods import fail
 from bench.cluster.watching import Key, Watching
 from bench.contenders.canarium import Canarium
 from bench.driver import many
-from bench.measure import Measured, Meter, Untold, measuring
+from bench.measure import Measured, MeasurementMissing, Meter, measuring
 from bench.stats import spread
 
 _VERSION = 3
@@ -100,7 +100,7 @@ def _with_latencies(meter: Meter, pods: dict[Key, str]) -> Measured:
 def times(calls: list[Call], pods: dict[Key, str]) -> tuple[dict[Key, float], dict[Key, Call]]:
     """When the signal of each key was stored, and the write of its Service.
 
-    Raises Untold when the log lacks either: then nothing was measured.
+    Raises MeasurementMissing when the log lacks either: then nothing was measured.
     """
     key_of = {(key[0], pod): key for key, pod in pods.items()}
     signals: dict[Key, float] = {}
@@ -113,5 +113,7 @@ def times(calls: list[Call], pods: dict[Key, str]) -> tuple[dict[Key, float], di
     for what, moments in (("signal", signals), ("decision", decisions)):
         if missing := sorted(pods.keys() - moments.keys()):
             key, number = missing[0], len(missing)
-            raise Untold(f"the audit log has no {what} of {number} models, such as {key}")
+            raise MeasurementMissing(
+                f"the audit log has no {what} of {number} models, such as {key}"
+            )
     return signals, decisions

@@ -8,7 +8,7 @@ from bench.cluster.fresh import Cluster
 from bench.cluster.watching import Key, Watching
 from bench.contenders.contender import Contender
 from bench.driver import many
-from bench.measure import Measured, Meter, Untold, measuring
+from bench.measure import Measured, MeasurementMissing, Meter, measuring
 from bench.stats import spread
 
 
@@ -41,7 +41,7 @@ async def create(
     times = children(contender, meter)
     if missing := set(keys) - times.keys():
         what = f"no child of {len(missing)} objects, such as {min(missing)}"
-        raise Untold(f"the audit log has {what}, by {', '.join(contender.agents)}")
+        raise MeasurementMissing(f"the audit log has {what}, by {', '.join(contender.agents)}")
     result.latencies["children"] = spread(at - sent[key] for key, at in times.items())
     result.figures["children wall s"] = max(times.values()) - meter.began
     return result

@@ -71,8 +71,10 @@ def problems(path: Path) -> Iterator[str]:
     if fnmatch(name, DOCUMENTED):
         for line, word in docstrings.without_verb(path.read_text()):
             yield f'{name}:{line}: "{word}": {docstrings.ADVICE}'
-    if path.suffix == ".py" and name.startswith(tuple(f"{folder}/" for folder in names.CHECKED)):
-        for line, word in names.vague(path.read_text()):
+    if path.suffix == ".py":
+        is_checked = name.startswith(tuple(f"{folder}/" for folder in names.CHECKED))
+        words = names.WORDS if is_checked else names.WORDS_IN_TESTS
+        for line, word in names.vague(path.read_text(), words):
             yield f'{name}:{line}: "{word}": {names.ADVICE}'
 
 

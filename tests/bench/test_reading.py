@@ -16,7 +16,7 @@ from bench.cluster.audit import AuditLog, Rotated, parse, tally
 from bench.cluster.guard import NoSandbox, not_simulated, simulated
 from bench.cluster.machine import Ticks, disturbance
 from bench.floors.floor import Floor
-from bench.measure import Measured, Untold
+from bench.measure import Measured, MeasurementMissing
 from bench.micro.__main__ import compared
 from bench.phases.breaking import times
 from bench.run import Results
@@ -81,15 +81,15 @@ def test_log_that_was_rotated_is_an_error_and_not_no_calls(tmp_path: Path) -> No
 
 
 def test_models_without_a_decision_in_the_log_are_an_error_and_not_a_dash() -> None:
-    told = [
+    parsed = [
         parse(json.loads(event("patch", "pods", agent="bench-driver/1", subresource="status"))),
         parse(json.loads(event("patch", "services"))),
     ]
-    calls = [call for call in told if call]
+    calls = [call for call in parsed if call]
     assert times(calls, {("n", "m"): "m"})[0].keys() == {("n", "m")}
-    with pytest.raises(Untold, match="no decision of 1 models"):
+    with pytest.raises(MeasurementMissing, match="no decision of 1 models"):
         times(calls[:1], {("n", "m"): "m"})
-    with pytest.raises(Untold, match="no signal of 1 models"):
+    with pytest.raises(MeasurementMissing, match="no signal of 1 models"):
         times(calls[1:], {("n", "m"): "m"})
 
 
@@ -189,8 +189,8 @@ def test_rival_is_a_budget_of_a_thousand_objects_and_a_figure_of_fewer() -> None
         ours = Measured("canarium", "update", n, wall=7.0)
         theirs = Measured("rollouts (raised QPS)", "update", n, wall=10.0)
         lines = budgets(Results({}, [ours, theirs]), [n])
-        told = next(line for line in lines if line.what.startswith("all promoted"))
-        assert (told.figure, told.passed) == ("0.7 ×", passed)
+        row = next(line for line in lines if line.what.startswith("all promoted"))
+        assert (row.figure, row.passed) == ("0.7 ×", passed)
 
 
 def test_budget_that_was_not_measured_is_neither_met_nor_missed() -> None:

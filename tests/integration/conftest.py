@@ -185,9 +185,10 @@ class Cluster:
                 return status
             await asyncio.sleep(0.05)
         pods = json.dumps(await self._pods(), indent=1)
-        told = json.dumps(status, indent=1)
+        reported = json.dumps(status, indent=1)
         raise AssertionError(
-            f"not seen in {seconds} s: {told}\npods: {pods}\nthe operator: {self.operator.end()}"
+            f"not seen in {seconds} s: {reported}\npods: {pods}\n"
+            f"the operator: {self.operator.end()}"
         )
 
     async def event_reasons(self, awaited: str, seconds: float = 10) -> list[str]:

@@ -24,7 +24,7 @@ _serial = itertools.count()
 BAD = {"metadata": {"annotations": {"sandbox/behaviour": "exits"}}}
 End = dict[str, Any]
 #: What is done to the cluster while the second version is on its way.
-Deed = Callable[[], Awaitable[None]]
+Injection = Callable[[], Awaitable[None]]
 
 
 class Scenario:
@@ -96,7 +96,7 @@ class Scenario:
         times = ("canarium.dev/promoted-at", "canarium.dev/traffic-since")
         notes = {k: v for k, v in service["metadata"]["annotations"].items() if k not in times}
         return {
-            "status": (status["phase"], status["version"], told(status["message"])),
+            "status": (status["phase"], status["version"], without_names(status["message"])),
             "rejectedWrites": status.get("rejectedWrites"),
             # A generation counts every write of the spec: no client has changed what serves.
             "deployments": {
@@ -107,7 +107,7 @@ class Scenario:
         }
 
 
-def told(message: str) -> str:
+def without_names(message: str) -> str:
     """A message without what no two scenarios have in common: times, and which pod it was."""
     message = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", message)
     return re.sub(r"pod[/ ][-a-z0-9]+", "pod/NAME", message)
@@ -124,8 +124,8 @@ def touched(plane: ControlPlane) -> dict[str, set[tuple[str, str, str]]]:
             continue
         if entry.get("userAgent", "").startswith("canarium/"):
             name = what.get("name") or "(new)"
-            deed = (entry["verb"], name, what.get("subresource", ""))
-            found.setdefault(what["namespace"], set()).add(deed)
+            write = (entry["verb"], name, what.get("subresource", ""))
+            found.setdefault(what["namespace"], set()).add(write)
     return found
 
 
@@ -141,34 +141,34 @@ def created(plane: ControlPlane, namespace: str) -> dict[tuple[str, str], int]:
         # An apply that finds nothing creates.
         if not ours or aside or what.get("namespace") != namespace or code != 201:
             continue
-        deed = (what["resource"], what.get("name", ""))
-        found[deed] = found.get(deed, 0) + 1
+        child = (what["resource"], what.get("name", ""))
+        found[child] = found.get(child, 0) + 1
     return found
 
 
 async def nothing() -> None:
-    """No deed."""
+    """Injects no fault."""
 
 
-async def rollout(scenario: Scenario, deed: Deed = nothing) -> End:
-    """Version 1, then version 2 by its steps; the deed is done once it has its first weight."""
+async def rollout(scenario: Scenario, inject: Injection = nothing) -> End:
+    """Version 1, then version 2 by its steps; the fault starts once it has its first weight."""
     await scenario.apply("1")
     await scenario.phase("Ready", "1")
     await scenario.apply("2")
-    if deed is not nothing:
+    if inject is not nothing:
         await scenario.weight(25)
-        await deed()
+        await inject()
     await scenario.phase("Ready", "2")
     return await scenario.left()
 
 
-async def rollback(scenario: Scenario, deed: Deed = nothing) -> End:
-    """Version 1, then a version that cannot serve; the deed is done as soon as it is applied."""
+async def rollback(scenario: Scenario, inject: Injection = nothing) -> End:
+    """Version 1, then a version that cannot serve; the fault starts as soon as it is applied."""
     await scenario.apply("1")
     await scenario.phase("Ready", "1")
     if scenario.operator:
         scenario.before = int(scenario.operator.made.value)
     await scenario.apply("2", podTemplate=BAD)
-    await deed()
+    await inject()
     await scenario.phase("RolledBack", "1")
     return await scenario.left()

@@ -18,7 +18,16 @@ from aiohttp import web
 from canarium.kube.http import Client
 from integration.conftest import SHORT_LEASE
 from integration.kubelet import Kubelet
-from integration.scenarios import Deed, End, Scenario, created, nothing, rollback, rollout, touched
+from integration.scenarios import (
+    End,
+    Injection,
+    Scenario,
+    created,
+    nothing,
+    rollback,
+    rollout,
+    touched,
+)
 from sandbox.controlplane import ControlPlane
 from sandbox.fault_proxy import Fault, Lost, Proxy, Refusal, Reset, Slow, is_watch, is_write
 
@@ -27,80 +36,80 @@ rule = pytest.mark.rule
 _BURST = 12.0
 #: Operators beside each other: more of them lose short leases for want of a processor.
 _AT_ONCE = 8
-Told = Callable[[Scenario, Deed], Awaitable[End]]
-Arranged = Callable[[Proxy], Deed]
+Played = Callable[[Scenario, Injection], Awaitable[End]]
+Arranged = Callable[[Proxy], Injection]
 
 
 def every_second_write(fault: Fault, first: int, most: int = 1_000) -> Arranged:
     """Harms every second write, from number `first` on."""
 
-    def arrange(proxy: Proxy) -> Deed:
+    def arrange(proxy: Proxy) -> Injection:
         writes = itertools.count()
 
-        def befall(request: web.Request) -> Fault:
+        def fault_of(request: web.Request) -> Fault:
             harmed = is_write(request) and next(writes) % 2 == first
             return fault if harmed and proxy.harmed < most else None
 
-        proxy.rule = befall
+        proxy.rule = fault_of
         return nothing
 
     return arrange
 
 
-def silent_after_effect(proxy: Proxy) -> Deed:
+def silent_after_effect(proxy: Proxy) -> Injection:
     """Two writes in a row are never answered: the operator gives up when its lease runs out."""
 
-    async def deed() -> None:
+    async def inject() -> None:
         proxy.rule = lambda r: Lost(silent=True) if is_write(r) and proxy.harmed < 2 else None
 
-    return deed
+    return inject
 
 
-def watches_expire(proxy: Proxy) -> Deed:
+def watches_expire(proxy: Proxy) -> Injection:
     """Every watch receives `410 Gone`, and so does the next attempt to watch each kind."""
 
-    async def deed() -> None:
-        told: set[str] = set()
+    async def inject() -> None:
+        expired: set[str] = set()
 
-        def befall(request: web.Request) -> Fault:
-            if not is_watch(request) or request.path in told:
+        def fault_of(request: web.Request) -> Fault:
+            if not is_watch(request) or request.path in expired:
                 return None
-            told.add(request.path)
+            expired.add(request.path)
             return Refusal(410, "Expired")
 
-        proxy.rule = befall
+        proxy.rule = fault_of
         assert proxy.break_watches(410, "Expired") > 6
 
-    return deed
+    return inject
 
 
-def watches_fail(proxy: Proxy) -> Deed:
+def watches_fail(proxy: Proxy) -> Injection:
     """Every watch receives an internal error of the server, which kopf calls fatal."""
 
-    async def deed() -> None:
+    async def inject() -> None:
         assert proxy.break_watches(500, "InternalError") > 6
 
-    return deed
+    return inject
 
 
-def watches_cut(proxy: Proxy) -> Deed:
-    async def deed() -> None:
+def watches_cut(proxy: Proxy) -> Injection:
+    async def inject() -> None:
         assert proxy.break_watches() > 6
 
-    return deed
+    return inject
 
 
 def server_errors(seconds: float) -> Arranged:
     """Every request is answered 503 for so long, and no watch is left."""
 
-    def arrange(proxy: Proxy) -> Deed:
-        async def deed() -> None:
+    def arrange(proxy: Proxy) -> Injection:
+        async def inject() -> None:
             proxy.rule = lambda request: Refusal(503, "ServiceUnavailable")
             proxy.break_watches()
             await asyncio.sleep(seconds)
             proxy.rule = lambda request: None
 
-        return deed
+        return inject
 
     return arrange
 
@@ -113,8 +122,8 @@ _WAIT = Refusal(429, "TooManyRequests", {"Retry-After": "1"})
 LEASED = ("--lease-namespace", "{namespace}", *SHORT_LEASE)
 #: Bounds a write by six seconds, and is not lost for want of a processor.
 _SIX_SECONDS = ("--lease-duration=9", "--lease-renew=6", "--lease-retry=0.5")
-#: What befalls which scenario, by the name of its test; with flags of the operator.
-FAULTS: dict[str, tuple[Told, Arranged, tuple[str, ...]]] = {
+#: The fault of each scenario, by the name of its test; with flags of the operator.
+FAULTS: dict[str, tuple[Played, Arranged, tuple[str, ...]]] = {
     "429 with Retry-After at a rollout": (rollout, every_second_write(_WAIT, 0, 6), ()),
     "429 with Retry-After at a rollback": (rollback, every_second_write(_WAIT, 1, 6), ()),
     "429 without Retry-After at a rollout": (rollout, failed_writes(429, "TooManyRequests"), ()),
@@ -186,18 +195,20 @@ async def outcomes(
 
     side_by_side = asyncio.Semaphore(_AT_ONCE)
 
-    async def once(client: Client, told: Told, arranged: Arranged, flags: Any) -> tuple[Any, ...]:
+    async def once(client: Client, play: Played, arranged: Arranged, flags: Any) -> tuple[Any, ...]:
         async with side_by_side:
-            return await alone(client, told, arranged, flags)
+            return await alone(client, play, arranged, flags)
 
-    async def alone(client: Client, told: Told, arranged: Arranged, flags: Any) -> tuple[Any, ...]:
+    async def alone(
+        client: Client, play: Played, arranged: Arranged, flags: Any
+    ) -> tuple[Any, ...]:
         scenario = Scenario(plane, client)
         words = tuple(word.format(namespace=scenario.namespace) for word in flags)
         copy = folder / f"{scenario.namespace}.kubeconfig"
         async with Proxy().before(plane.kubeconfig, copy) as proxy:
             await scenario.begin(*words, kubeconfig=copy)
             try:
-                end = await told(scenario, arranged(proxy))
+                end = await play(scenario, arranged(proxy))
                 made = created(plane, scenario.namespace)
             finally:
                 proxy.rule = lambda request: None
@@ -214,7 +225,7 @@ async def outcomes(
         results = await asyncio.gather(
             *(once(client, *how) for how in scenarios.values()), return_exceptions=True
         )
-    deeds = touched(plane)
+    writes = touched(plane)
     found: dict[str, Outcome | BaseException] = {}
     for name, result in zip(scenarios, results, strict=True):
         if isinstance(result, BaseException):
@@ -224,7 +235,7 @@ async def outcomes(
         found[name] = Outcome(
             end,
             exits,
-            deeds[scenario.namespace],
+            writes[scenario.namespace],
             made,
             harmed,
             scenario.log.read_text()[-6000:],
@@ -255,8 +266,8 @@ def needed(outcome: Outcome) -> dict[tuple[str, str], int]:
 def test_rollout_has_the_same_result_under_api_faults_and_serving_pods_are_kept(
     outcomes: dict[str, Outcome | BaseException], name: str
 ) -> None:
-    told = FAULTS[name][0].__name__
-    wanted, outcome = of(outcomes, told), of(outcomes, name)
+    played = FAULTS[name][0].__name__
+    wanted, outcome = of(outcomes, played), of(outcomes, name)
     assert outcome.end == wanted.end
     assert outcome.touched == wanted.touched
     assert needed(outcome) == needed(wanted), "nothing is missing, and nothing else is made"

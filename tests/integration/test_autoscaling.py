@@ -138,8 +138,8 @@ async def limited(cluster: Cluster, name: str, seconds: float = 30) -> None:
     end = asyncio.get_running_loop().time() + seconds
     while asyncio.get_running_loop().time() < end:
         live = await cluster.client.get(resources.AUTOSCALERS, cluster.namespace, name)
-        told = {c["type"]: c["reason"] for c in live["status"].get("conditions", ())}
-        if told.get("ScalingLimited") == "TooFewReplicas":
+        reasons = {c["type"]: c["reason"] for c in live["status"].get("conditions", ())}
+        if reasons.get("ScalingLimited") == "TooFewReplicas":
             return
         await asyncio.sleep(0.2)
     raise AssertionError(live["status"])

@@ -44,7 +44,7 @@ class Sweep:
 async def _sweep(
     plane: ControlPlane,
     client: Client,
-    told: Callable[[Scenario], Awaitable[End]],
+    scenario_of: Callable[[Scenario], Awaitable[End]],
     limit: asyncio.Semaphore,
 ) -> Sweep:
     """The scenario without a fault, and then with a death at each write that this one made."""
@@ -54,7 +54,7 @@ async def _sweep(
             scenario = Scenario(plane, client)
             await scenario.begin(die_at=die_at)
             try:
-                return scenario, await told(scenario)
+                return scenario, await scenario_of(scenario)
             finally:
                 await scenario.end()
 
@@ -69,7 +69,7 @@ async def _sweep(
         assert other.operator.exits in ([], [-signal.SIGKILL]), other.log.read_text()[-2000:]
         if other.operator.exits:
             killed.add(write)
-    print(f"{told.__name__}: killed at {len(killed)} of {len(swept)} writes")
+    print(f"{scenario_of.__name__}: killed at {len(killed)} of {len(swept)} writes")
     ends = {write: end for write, (_, end) in zip(swept, results, strict=True)}
     return Sweep(wanted, ends, frozenset(killed))
 

@@ -233,8 +233,8 @@ async def test_image_rewritten_by_a_policy_is_kept_and_restarts_no_pod(
     assert image_of(live) == "mirror.local/model:2"
     # Any rolling update has a second ReplicaSet.
     assert live["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "1"
-    told = next(c for c in status["conditions"] if c["type"] == "ModifiedByAdmission")
-    assert "spec.template.spec.containers[server].image" in told["message"]
+    modified = next(c for c in status["conditions"] if c["type"] == "ModifiedByAdmission")
+    assert "spec.template.spec.containers[server].image" in modified["message"]
     await restarted_without_a_write(cluster)
     # An edit by another client is corrected all the same, and nothing else.
     name = live["metadata"]["name"]

@@ -54,8 +54,8 @@ async def test_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluster)
     assert "failure" not in status
     assert status["stable"]["readyReplicas"] == 3
 
-    told = await record(cluster, "fraud")
-    said: list[dict[str, Any]] = [json.loads(line) for line in told.out.splitlines()]
+    answer = await record(cluster, "fraud")
+    said: list[dict[str, Any]] = [json.loads(line) for line in answer.out.splitlines()]
     (statement,) = said
     predicate = statement["predicate"]
     assert predicate["artifact"] == "sha256:one"

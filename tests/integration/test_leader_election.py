@@ -76,7 +76,7 @@ class Pair:
         (found,) = await self.cluster.children(DEPLOYMENTS)
         return str(found["metadata"]["name"])
 
-    def deeds(self, deployment: str) -> set[tuple[str, str]]:
+    def touches(self, deployment: str) -> set[tuple[str, str]]:
         """What either operator did to a Deployment that was there: verb and subresource."""
         done = touched(self.cluster.plane)[self.cluster.namespace]
         return {(verb, part) for verb, name, part in done if name == deployment} - {("create", "")}
@@ -156,8 +156,8 @@ async def test_killed_leader_is_replaced_within_the_lease_and_its_work_continues
     await until(lambda: pair.second.said("leading"), seconds=15)
     await pair.cluster.phase("Ready", "2", seconds=60)
     await pair.alone(but=first)
-    assert pair.deeds(first) == {("delete", "")}, "what served was not touched before its end"
-    assert pair.deeds(await pair.serving()) == {("patch", "scale")}
+    assert pair.touches(first) == {("delete", "")}, "what served was not touched before its end"
+    assert pair.touches(await pair.serving()) == {("patch", "scale")}
     assert phase in await series_of_models(pair.second)
     pair.cluster.plane.kubectl("-n", pair.cluster.namespace, "delete", "modeldeployment", "--all")
     async with asyncio.timeout(30):
@@ -186,4 +186,4 @@ async def test_leader_that_was_stopped_for_too_long_writes_nothing_more_and_exit
     await cluster.phase("Ready", "3", seconds=60)
     assert max(pair.writes(old)) < min(pair.writes(new)), json.dumps(pair.writes(old)[-3:])
     await pair.alone(but=first)
-    assert pair.deeds(first) == {("delete", "")}, "what served was not touched before its end"
+    assert pair.touches(first) == {("delete", "")}, "what served was not touched before its end"

@@ -206,11 +206,11 @@ async def test_commands_by_annotation_act_once_and_are_answered(cluster: Cluster
     # Events are written after the status that they report.
     for _ in range(50):
         events = (await cluster.client.list(resources.EVENTS, cluster.namespace))["items"]
-        told = [e["message"] for e in events if e["reason"] == "CommandIgnored"]
-        if told:
+        messages = [e["message"] for e in events if e["reason"] == "CommandIgnored"]
+        if messages:
             break
         await asyncio.sleep(0.1)
-    assert told == [f"Command retry nonsense: {why}"]
+    assert messages == [f"Command retry nonsense: {why}"]
 
 
 async def test_columns_and_events_show_the_progress_of_a_rollout(cluster: Cluster) -> None:
@@ -240,16 +240,16 @@ async def test_columns_and_events_show_the_progress_of_a_rollout(cluster: Cluste
     await cluster.phase("Ready", "2")
     expected = ["Promoted", "RolloutStarted", "WeightInEffect", "WaitingForPromotion"]
     expected += ["CommandAccepted", "Promoted"]
-    told: list[str] = []
+    reasons: list[str] = []
     # Events are written after the status that they belong to.
     for _ in range(50):
         events = (await cluster.client.list(resources.EVENTS, cluster.namespace))["items"]
         events.sort(key=lambda e: int(e["metadata"]["resourceVersion"]))
-        told = [e["reason"] for e in events if e["involvedObject"]["name"] == "fraud"]
-        if len(told) >= len(expected):
+        reasons = [e["reason"] for e in events if e["involvedObject"]["name"] == "fraud"]
+        if len(reasons) >= len(expected):
             break
         await asyncio.sleep(0.1)
-    assert told == expected
+    assert reasons == expected
 
 
 @rule("R23")
@@ -336,8 +336,8 @@ async def test_recreated_record_with_another_template_is_reported_and_ignored(
     )
     cluster.operator.start()
     status = await cluster.until(lambda s: s.get("warnings"))
-    told = f"ControllerRevision/{name} was modified by hand and is ignored"
-    assert f"{told}: no Deployment is created from it" in [
+    altered = f"ControllerRevision/{name} was modified by hand and is ignored"
+    assert f"{altered}: no Deployment is created from it" in [
         one["message"] for one in status["warnings"]
     ]
     deployments = {d["metadata"]["name"]: d for d in await cluster.children(resources.DEPLOYMENTS)}

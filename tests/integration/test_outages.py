@@ -47,7 +47,7 @@ class Stages:
         for scenario in self.scenarios:
             scenario.operator = self.operator
 
-    async def told(self, outage: Callable[[], Awaitable[None]]) -> None:
+    async def survives(self, outage: Callable[[], Awaitable[None]]) -> None:
         """Brings each to its stage, lets the outage happen, and compares the ends."""
         testing, weight, bake, failing, done, failed = self.scenarios
         early = (testing, weight, bake, failing)
@@ -77,9 +77,9 @@ class Stages:
             {name: spec for name, (_, spec) in wanted["deployments"].items()},
         )
         assert await failing.left() == back
-        deeds = touched(self.plane)
+        writes = touched(self.plane)
         for scenario, like in ((testing, done), (weight, done), (failing, failed)):
-            assert deeds[scenario.namespace] == deeds[like.namespace]
+            assert writes[scenario.namespace] == writes[like.namespace]
 
     async def end(self) -> None:
         for scenario in self.scenarios:
@@ -120,7 +120,7 @@ async def test_killed_api_server_changes_no_result(plane: ControlPlane, stages: 
         # after 90 s, but Kubernetes' own controllers would wait for minutes.
         await asyncio.to_thread(plane.part("controller-manager").restart)
 
-    await stages.told(killed)
+    await stages.survives(killed)
     assert stages.operator.exits == []
 
 
@@ -136,5 +136,5 @@ async def test_etcd_stopped_for_longer_than_the_lease_changes_no_result(
         finally:
             plane.part("etcd").resume()
 
-    await stages.told(paused)
+    await stages.survives(paused)
     assert stages.operator.exits, "without a renewed lease it must not write"

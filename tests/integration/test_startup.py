@@ -20,11 +20,11 @@ rule = pytest.mark.rule
 def late_definitions(proxy: Proxy) -> None:
     """The CRDs can be read by the third attempt, seconds after kopf has read the models."""
 
-    def befall(request: web.Request) -> Fault:
+    def fault_of(request: web.Request) -> Fault:
         asked = "/customresourcedefinitions/" in request.path
         return Refusal(503, "ServiceUnavailable") if asked and proxy.harmed < 2 else None
 
-    proxy.rule = befall
+    proxy.rule = fault_of
 
 
 @rule("R18")

@@ -55,8 +55,8 @@ async def test_outage_of_a_promoted_version_is_shown_until_it_is_over(cluster: C
             assert any(f"pod/{name}" in words for name in pods)
         assert "no version is serving" in status["message"].lower()
         for kind in ("Available", "Ready"):
-            told = condition(status, kind)
-            assert (told["status"], told["reason"]) == ("False", "CrashLoopBackOff")
+            reported = condition(status, kind)
+            assert (reported["status"], reported["reason"]) == ("False", "CrashLoopBackOff")
         await cluster.kubelet.heal(cluster.namespace, revision)
         status = await cluster.phase("Ready", "1")
         assert condition(status, "Available")["status"] == "True"
@@ -74,9 +74,9 @@ async def blocked(cluster: Cluster, recorder: StatusRecorder, since: float) -> N
     print(f"a refused rollback was in status and Event after {seconds:.2f} s")
     assert seconds < VISIBLE
     assert WORDS in status["message"]
-    told = condition(status, "RollbackBlocked")
-    assert (told["status"], told["reason"]) == ("True", "AdmissionDenied")
-    assert WORDS in told["message"]
+    reported = condition(status, "RollbackBlocked")
+    assert (reported["status"], reported["reason"]) == ("True", "AdmissionDenied")
+    assert WORDS in reported["message"]
     assert "Service/fraud" in event["message"]
 
 

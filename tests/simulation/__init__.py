@@ -26,7 +26,7 @@ go to the endpoints. tests/integration proves on a real API server what is relie
 `operators` runs the operator in two forms over the same world: the decisions alone, with caches
 that are always fresh (very many states), and the whole engine. `adversary` holds all that may
 happen, as rules of a hypothesis state machine, `gateway_adversary` what may happen behind a Gateway
-besides, and `network` what befalls the whole engine's requests and watches; `invariants` sees every
+besides, and `network` the faults of requests and watches; `invariants` sees every
 write of the operator and reports the rule of the design that it breaks (`route_invariants`: of
 writes to routes; `capacity_invariants`: of writes to Deployments and autoscalers). A run ends in
 calm: the model must arrive where its spec leads, and then write nothing any more.

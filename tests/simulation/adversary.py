@@ -9,7 +9,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from simulation import specs
 from simulation.frame import COMMANDS, SHORT, TIMES
-from simulation.kubelet import FAULTS, Temper
+from simulation.kubelet import FAULTS, PodBehavior
 from simulation.manual_edits import ManualEdits
 
 #: What a policy may forbid, as verb and kind.
@@ -98,7 +98,7 @@ class Adversary(ManualEdits):
         self.world.nudge()
         self.let(after)
 
-    # --- what befalls pods and nodes --------------------------------------------------------
+    # --- faults of pods and --- nodes --------------------------------------------------------
 
     @rule(
         version=st.sampled_from(specs.VERSIONS),
@@ -106,7 +106,7 @@ class Adversary(ManualEdits):
         boot=st.sampled_from((0.5, 2.0, 15.0, 45.0)),
     )
     def version_behaves(self, version: str, fault: str | None, boot: float) -> None:
-        self.world.kubelet.tempers[specs.image(version)] = Temper(boot, fault)
+        self.world.kubelet.behaviors[specs.image(version)] = PodBehavior(boot, fault)
         self.world.nudge()
 
     @rule(which=st.integers(0, 9), fault=st.sampled_from((None, *FAULTS)), after=SHORT)

@@ -27,7 +27,7 @@ from simulation.world import World, digest_of_spec
 SHORT = st.sampled_from((0.1, 0.5, 1.0, 2.0, 3.0, 5.0))
 TIMES = st.sampled_from((0.5, 1.0, 3.0, 8.0, 12.0, 25.0, 70.0))
 COMMANDS = ("promote", "promote-full", "abort", "retry", "undo", "pause", "resume")
-#: Virtual seconds in which a model must be where its spec leads, once nothing befalls it.
+#: Virtual seconds in which a model must be where its spec leads, once no fault is injected.
 CONVERGES_WITHIN = 600.0
 RESTS_FOR = 300.0
 
@@ -65,12 +65,12 @@ class Frame(RuleBasedStateMachine):
     # --- the end ----------------------------------------------------------------------------
 
     def calm(self) -> None:
-        """Nothing befalls the cluster any more, and the operator runs."""
+        """No more faults are injected, and the operator runs."""
         self.operator.faults.clear()
         self.world.clock.skew = 0.0
         self.world.endpoints.lag, self.world.kubelet.grace = 0.0, 1.0
         self.world.gateways.answer, self.world.gateways.lag = TAKES, 0.05
-        self.world.kubelet.tempers.clear()
+        self.world.kubelet.behaviors.clear()
         for life in self.world.kubelet.lives.values():
             life.fault = None
         for node in self.world.kubelet.nodes:
@@ -135,34 +135,34 @@ class Frame(RuleBasedStateMachine):
         """The model is where its spec leads."""
         status, target = self.world.status(), self.target()
         serving = self.world.selected_ready()
-        told = f"{status.get('phase')}: {status.get('message')}; serving {serving}"
+        summary = f"{status.get('phase')}: {status.get('message')}; serving {serving}"
         stable = (status.get("stable") or {}).get("revision")
         deployments = [
             d["metadata"]["labels"][labels.REVISION]
             for d in self.world.server.all(resources.DEPLOYMENTS, labels.MODEL)
         ]
         if target in self.checks.evidence():
-            assert status["phase"] in ("RolledBack", "Failed"), told
-            assert target not in serving, told
+            assert status["phase"] in ("RolledBack", "Failed"), summary
+            assert target not in serving, summary
             if stable is None:
                 return
         else:
-            assert status["phase"] == "Ready", told
-            assert stable == target, told
-        assert deployments == [stable], f"{told}; deployments {deployments}"
-        assert set(serving) == {stable}, told
+            assert status["phase"] == "Ready", summary
+            assert stable == target, summary
+        assert deployments == [stable], f"{summary}; deployments {deployments}"
+        assert set(serving) == {stable}, summary
         route_invariants.arrived(self.world, stable, self.wanted.get("router"))
         names = {p["metadata"]["name"] for p in self.world.pods(stable)}
-        assert self.world.endpoint_names() == names, told
+        assert self.world.endpoint_names() == names, summary
         scaling = specs.SCALINGS[self.wanted["scaling"]]
         low, high = scaling.get("replicas"), scaling.get("replicas")
         if low is None or high is None:
             low, high = scaling["minReplicas"], scaling["maxReplicas"]
             lows = [a["spec"]["minReplicas"] for a in self._autoscalers()]
-            assert lows == [low], f"{told}; floors {lows}"
+            assert lows == [low], f"{summary}; floors {lows}"
         else:
-            assert not self._autoscalers(), told
-        assert low <= serving[stable] <= high, told
+            assert not self._autoscalers(), summary
+        assert low <= serving[stable] <= high, summary
 
     def _autoscalers(self) -> list[dict[str, Any]]:
         """Those that scale something or that the operator can observe.

@@ -68,7 +68,7 @@ class Invariants(CapacityInvariants):
             self.quarantined.add(failure["revision"])
         if write.after:
             for text in missing_evidence(write.after["status"]):
-                self.broken("told", text)
+                self.broken("evidence", text)
             # Endpoints that an edited Service had for a moment are still reported then.
             recent = self.world.clock.now() - self._service_edited_at < RECENT
             if not (self.edited_by_hand or recent):

@@ -1,4 +1,4 @@
-"""Scheduler and kubelet: what becomes of a pod, second by second, and what may befall it."""
+"""Scheduler and kubelet: what becomes of a pod, second by second, and what may happen to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulation.clock import Clock, seconds, stamp
 from simulation.fields import Object
 from simulation.server import Key, Server
 
-#: What can be wrong with a version, or befall one pod.
+#: What can be wrong with a version, or happen to one pod.
 FAULTS = (
     "never ready", "flaps", "exits", "crashes", "out of memory", "no image", "bad config",
     "no node",
@@ -23,7 +23,7 @@ _FLAP = 4.0
 
 
 @dataclass(frozen=True)
-class Temper:
+class PodBehavior:
     """How pods of one image behave: seconds from start to ready, and what is wrong with them."""
 
     boot: float = 2.0
@@ -51,17 +51,17 @@ class Kubelet:
     server: Server
     clock: Clock
     #: By image, or by what an alias stood for; what is not named is well.
-    tempers: dict[str, Temper] = field(default_factory=dict)
+    behaviors: dict[str, PodBehavior] = field(default_factory=dict)
     lives: dict[str, Life] = field(default_factory=dict)
     nodes: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(("n1", "n2", "n3"), True))
     #: Seconds between a pod's deletion and its end.
     grace: float = 1.0
 
-    def temper(self, pod: Object) -> Temper:
+    def behavior(self, pod: Object) -> PodBehavior:
         image = pod["spec"]["containers"][0]["image"]
         resolved = pod["metadata"].get("annotations", {}).get(labels.RESOLVED, "")
         life = self.lives.get(pod["metadata"]["uid"])
-        known = self.tempers.get(resolved) or self.tempers.get(image, Temper())
+        known = self.behaviors.get(resolved) or self.behaviors.get(image, PodBehavior())
         return replace(known, fault=life.fault) if life and life.fault else known
 
     def step(self) -> float:
@@ -83,17 +83,17 @@ class Kubelet:
                 else:
                     due = min(due, life.since + self.grace - now)
                 continue
-            temper = self.temper(pod)
+            behavior = self.behavior(pod)
             if life.failed:
                 continue
             if not lost:
-                due = min(due, self._live(life, temper, now))
-            self._report(key, pod, life, temper, now, lost=lost)
+                due = min(due, self._live(life, behavior, now))
+            self._report(key, pod, life, behavior, now, lost=lost)
         return due
 
-    def _live(self, life: Life, temper: Temper, now: float) -> float:
+    def _live(self, life: Life, behavior: PodBehavior, now: float) -> float:
         """Moves a life on; seconds until it may move again."""
-        fault = temper.fault
+        fault = behavior.fault
         if life.stage == "pending":
             up = [node for node, alive in self.nodes.items() if alive]
             if fault == "no node" or not up:
@@ -128,23 +128,23 @@ class Kubelet:
         assert life.started is not None or life.stage == "backing off"
         if life.started is None:
             return math.inf
-        ready_at = life.started + temper.boot
+        ready_at = life.started + behavior.boot
         if now < ready_at:
             return ready_at - now
         return _FLAP - (now - ready_at) % _FLAP if fault == "flaps" else math.inf
 
-    def _ready(self, life: Life, temper: Temper, now: float) -> bool:
+    def _ready(self, life: Life, behavior: PodBehavior, now: float) -> bool:
         if life.stage != "running" or life.started is None or life.evicted:
             return False
-        up = now - life.started - temper.boot
-        if temper.fault == "flaps":
+        up = now - life.started - behavior.boot
+        if behavior.fault == "flaps":
             return up >= 0 and int(up / _FLAP) % 2 == 0
-        return up >= 0 and temper.fault != "never ready"
+        return up >= 0 and behavior.fault != "never ready"
 
     def _report(
-        self, key: Key, pod: Object, life: Life, temper: Temper, now: float, *, lost: bool
+        self, key: Key, pod: Object, life: Life, behavior: PodBehavior, now: float, *, lost: bool
     ) -> None:
-        ready = not lost and self._ready(life, temper, now)
+        ready = not lost and self._ready(life, behavior, now)
         scheduled = life.stage != "pending"
         states = {"PodScheduled": scheduled, "Ready": ready}
         if life.evicted:
@@ -160,14 +160,14 @@ class Kubelet:
         if scheduled:
             # A lost node reports nothing: the status of its containers stays as last reported.
             old = pod.get("status", {}).get("containerStatuses", [])
-            status["containerStatuses"] = old if lost else [_container(life, temper, ready=ready)]
+            status["containerStatuses"] = old if lost else [_container(life, behavior, ready=ready)]
         if status != pod.get("status"):
             self.server.put_status(resources.PODS, key, {**pod, "status": status})
 
-    # --- what befalls pods ------------------------------------------------------------------
+    # --- faults of pods ---------------------------------------------------------------------
 
     def strike(self, pod: Object, fault: str | None) -> None:
-        """`fault` befalls one pod, or it is well again."""
+        """Injects `fault` into one pod; None ends it."""
         self.lives[pod["metadata"]["uid"]].fault = fault
 
     def evict(self, pod: Object) -> None:
@@ -177,7 +177,7 @@ class Kubelet:
         if life and "deletionTimestamp" not in meta:
             life.evicted = True
             key = (meta["namespace"], meta["name"])
-            self._report(key, pod, life, self.temper(pod), self.clock.now(), lost=False)
+            self._report(key, pod, life, self.behavior(pod), self.clock.now(), lost=False)
             self.server.delete(resources.PODS, key)
 
     def fail(self, pod: Object, reason: str = "Evicted") -> None:
@@ -221,16 +221,16 @@ class Kubelet:
 
 
 def _condition(kind: str, state: bool, now: float) -> Object:
-    told = {"type": kind, "status": str(state), "lastTransitionTime": stamp(now)}
+    condition = {"type": kind, "status": str(state), "lastTransitionTime": stamp(now)}
     unplaced = kind == "PodScheduled" and not state
-    return {**told, "reason": "Unschedulable"} if unplaced else told
+    return {**condition, "reason": "Unschedulable"} if unplaced else condition
 
 
-def _container(life: Life, temper: Temper, *, ready: bool) -> Object:
+def _container(life: Life, behavior: PodBehavior, *, ready: bool) -> Object:
     state: Object = {"waiting": {"reason": "ContainerCreating"}}
-    if life.stage == "creating" and temper.fault == "no image":
+    if life.stage == "creating" and behavior.fault == "no image":
         state = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
-    elif life.stage == "creating" and temper.fault == "bad config":
+    elif life.stage == "creating" and behavior.fault == "bad config":
         state = {"waiting": {"reason": "CreateContainerConfigError", "message": "no secret"}}
     elif life.stage == "running":
         assert life.started is not None

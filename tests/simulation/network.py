@@ -21,7 +21,7 @@ WATCHED = st.sampled_from([kind for kind in KINDS if kind is not resources.EVENT
 
 
 class Network:
-    """What befalls a network, for either adversary: requests take time and fail, watches are late,
+    """Faults of a network, for either adversary: requests take time and fail, watches are late,
     doubled, cut and expired."""
 
     form = "engine"

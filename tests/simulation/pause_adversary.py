@@ -159,7 +159,7 @@ class PauseAdversary(Frame):
         self.apply()
         self.let(after)
 
-    # --- what befalls pods and writes -------------------------------------------------------
+    # --- faults of pods and --- writes -------------------------------------------------------
 
     @rule(
         part=st.sampled_from(("stable", "candidate", "previous")),

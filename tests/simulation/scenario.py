@@ -34,6 +34,6 @@ class Scenario:
             for a in self.world.server.all(resources.AUTOSCALERS)
         }
 
-    def part(self, name: str) -> str:
+    def revision(self, name: str) -> str:
         revision: str = self.world.status()[name]["revision"]
         return revision

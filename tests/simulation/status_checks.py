@@ -53,16 +53,16 @@ def missing_evidence(status: dict[str, Any]) -> Iterator[str]:
 def false_claims(status: dict[str, Any], serving: set[str], selected: set[str]) -> Iterator[str]:
     """Yields false claims of a status (R29). `serving` have a ready pod that callers reach at any
     moment that a stale operator may still see; `selected` are reached at every one of them."""
-    told = {c["type"]: c for c in status.get("conditions", ())}
-    available = told.get("Available", {}).get("status")
+    by_type = {c["type"]: c for c in status.get("conditions", ())}
+    available = by_type.get("Available", {}).get("status")
     if available == "True" and not serving:
         yield "Available is True, and no pod that callers are led to is ready"
     if not serving and ("is serving" in status["message"].replace("version is serving", "")):
         yield f"no version answers: {status['message']!r}"
     failed = (status.get("failure") or {}).get("revision")
-    if told.get("RolledBack", {}).get("status") == "True" and failed in selected:
+    if by_type.get("RolledBack", {}).get("status") == "True" and failed in selected:
         yield f"{failed} is called rolled back and callers are led to it"
-    ready = told.get("Ready", {})
+    ready = by_type.get("Ready", {})
     if ready.get("status") == "False" and ready.get("reason") in ("Ready", "Baking", "Promoted"):
         yield f"Ready is False with the reason {ready['reason']}"
 

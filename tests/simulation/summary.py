@@ -46,8 +46,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     )
     terminalreporter.section("simulation")
     for form in ("decisions", "engine", "pauses", "gates", "job gates", "templates"):
-        told = ", ".join(f"{EXPLORED[f'{form} {word}']:,} {word}" for word in _WORDS)
-        terminalreporter.line(f"{form}: {told}")
+        explored = ", ".join(f"{EXPLORED[f'{form} {word}']:,} {word}" for word in _WORDS)
+        terminalreporter.line(f"{form}: {explored}")
     raised = EXPLORED["rises past pauses"]
     terminalreporter.line(f"{raised:,} weights raised, each by an order or on evidence")
     compared = EXPLORED["statuses compared"]

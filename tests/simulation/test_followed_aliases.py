@@ -13,7 +13,7 @@ from canarium.render import labels
 from simulation import specs
 from simulation.adversary import Adversary
 from simulation.frame import SHORT
-from simulation.kubelet import FAULTS, Temper
+from simulation.kubelet import FAULTS, PodBehavior
 from simulation.operators import Deciding, Operator
 from simulation.registry import Registry, result
 
@@ -72,7 +72,7 @@ class FollowedDecisions(Adversary):
 
     @rule(version=RESULTS, fault=st.sampled_from((None, *FAULTS)))
     def result_behaves(self, version: int, fault: str | None) -> None:
-        self.world.kubelet.tempers[result(version)] = Temper(2.0, fault)
+        self.world.kubelet.behaviors[result(version)] = PodBehavior(2.0, fault)
         self.world.nudge()
 
     @invariant()

@@ -7,7 +7,7 @@ import pytest
 from canarium.kube import resources
 from canarium.render import labels
 from simulation import specs
-from simulation.kubelet import Temper
+from simulation.kubelet import PodBehavior
 from simulation.scenario import Scenario
 from simulation.server import PERSON
 from simulation.serving_invariant import ServingInvariant
@@ -29,16 +29,16 @@ def test_standby_serves_within_a_second_whenever_stable_has_no_ready_pod(
     versions = iter(range(2, 2 + len(MOMENTS)))
     for moment in MOMENTS:
         version = f"v{next(versions)}"
-        scenario.world.kubelet.tempers.clear()
+        scenario.world.kubelet.behaviors.clear()
         scenario.apply(moment, version=version, router=router, bake="60s")
-        stable = scenario.part("stable")
+        stable = scenario.revision("stable")
         image = scenario.world.pods(stable)[0]["spec"]["containers"][0]["image"]
-        scenario.world.kubelet.tempers[image] = Temper(boot=25.0)
-        _befalls(scenario, event, stable)
+        scenario.world.kubelet.behaviors[image] = PodBehavior(boot=25.0)
+        _inject(scenario, event, stable)
         for _ in range(200):
             scenario.operator.advance(0.25)
             answered.look()
-        scenario.world.kubelet.tempers.clear()
+        scenario.world.kubelet.behaviors.clear()
         for pod in scenario.world.pods():
             scenario.world.kubelet.strike(pod, None)
         scenario.world.nudge()
@@ -47,7 +47,7 @@ def test_standby_serves_within_a_second_whenever_stable_has_no_ready_pod(
     assert scenario.checks.violations == []
 
 
-def _befalls(scenario: Scenario, event: str, revision: str) -> None:
+def _inject(scenario: Scenario, event: str, revision: str) -> None:
     for pod in scenario.world.pods(revision):
         meta = pod["metadata"]
         if event == "unready":
@@ -80,7 +80,7 @@ def test_warm_version_serves_until_stable_pods_that_lost_a_label_are_replaced(
     """Another client removed or changed a label that the Service selects."""
     scenario.apply(12.0, strategy="BlueGreen")
     scenario.apply(6.0, strategy="BlueGreen", version="v2")
-    stable, warm = scenario.part("stable"), scenario.part("previous")
+    stable, warm = scenario.revision("stable"), scenario.revision("previous")
     lost = _relabel(scenario, stable, label, value)
     scenario.operator.advance(1.0)
     assert scenario.world.selected_ready().get(warm) == 3
@@ -99,7 +99,7 @@ def test_route_leads_to_released_pods_while_no_other_is_ready(scenario: Scenario
     """A backend selects pods by their revision: one that lost its colour answers callers."""
     scenario.apply(12.0, router="Gateway", steps="fast")
     scenario.apply(14.0, router="Gateway", steps="fast", version="v2")
-    stable, warm = scenario.part("stable"), scenario.part("previous")
+    stable, warm = scenario.revision("stable"), scenario.revision("previous")
     assert scenario.world.gateways.led.get(stable) == 100
     for revision, label in ((stable, labels.REVISION), (warm, labels.COLOR)):
         _relabel(scenario, revision, label, None)

@@ -9,7 +9,7 @@ import pytest
 from canarium.kube import resources
 from canarium.render import labels, workload
 from simulation import route_invariants, specs
-from simulation.kubelet import Temper
+from simulation.kubelet import PodBehavior
 from simulation.scenario import Scenario
 from simulation.server import OPERATOR, PERSON, Write
 from simulation.world import KEY
@@ -27,7 +27,7 @@ def test_old_version_keeps_its_floor_from_promotion_to_the_end_of_the_bake(
     assert scenario.world.status()["phase"] == "Baking"
     scenario.world.autoscalers.load = 1  # Nothing reaches it any more.
     scenario.operator.advance(5.0)
-    previous = scenario.part("previous")
+    previous = scenario.revision("previous")
     assert scenario.floors()[previous] == 3
     assert scenario.world.ready(previous) == 3
 
@@ -37,10 +37,10 @@ def test_autoscaler_of_a_deleted_deployment_is_deleted(scenario: Scenario) -> No
     scenario.apply(12.0, scaling="auto", strategy="BlueGreen")
     scenario.apply(6.0, scaling="auto", strategy="BlueGreen", version="v2")
     assert len(scenario.floors()) == 2
-    name = f"{KEY[1]}-{scenario.part('previous')}"
+    name = f"{KEY[1]}-{scenario.revision('previous')}"
     scenario.world.server.delete(resources.DEPLOYMENTS, (KEY[0], name), actor=PERSON)
     scenario.operator.advance(60.0)
-    assert set(scenario.floors()) == {scenario.part("stable")}
+    assert set(scenario.floors()) == {scenario.revision("stable")}
 
 
 @rule("R2", "R23")
@@ -49,14 +49,14 @@ def test_autoscaler_without_label_is_deleted_if_its_deployment_was_deleted(
 ) -> None:
     scenario.apply(12.0, scaling="auto", strategy="BlueGreen")
     scenario.apply(6.0, scaling="auto", strategy="BlueGreen", version="v2")
-    key = (KEY[0], f"{KEY[1]}-{scenario.part('previous')}")
+    key = (KEY[0], f"{KEY[1]}-{scenario.revision('previous')}")
     scenario.operator.kill()
     scenario.world.server.delete(resources.DEPLOYMENTS, key, actor=PERSON)
     patch = {"metadata": {"labels": {labels.MODEL: None}}}
     scenario.world.server.merge(resources.AUTOSCALERS, key, patch, PERSON)
     scenario.operator.start()
     scenario.operator.advance(60.0)
-    assert set(scenario.floors()) == {scenario.part("stable")}
+    assert set(scenario.floors()) == {scenario.revision("stable")}
 
 
 @rule("R5", "R23")
@@ -64,7 +64,7 @@ def test_autoscaler_without_label_does_not_resize_a_model_of_fixed_size(
     scenario: Scenario,
 ) -> None:
     scenario.apply(12.0, scaling="auto", strategy="BlueGreen")
-    stable = scenario.part("stable")
+    stable = scenario.revision("stable")
     scenario.operator.kill()
     patch = {"metadata": {"labels": {labels.MODEL: None}}}
     key = (KEY[0], f"{KEY[1]}-{stable}")
@@ -88,7 +88,7 @@ def test_removed_candidate_annotation_is_restored_and_the_steps_continue(
     scenario.operator.advance(0.1)
     service = scenario.world.service()
     assert service
-    assert service["metadata"]["annotations"][labels.CANDIDATE] == scenario.part("candidate")
+    assert service["metadata"]["annotations"][labels.CANDIDATE] == scenario.revision("candidate")
     scenario.operator.advance(30.0)
     assert scenario.world.status()["version"] == "v2"
 
@@ -101,21 +101,21 @@ def test_stable_keeps_its_floor_while_the_traffic_of_a_failed_candidate_returns(
     scenario.apply(12.0, scaling="auto")
     scenario.apply(8.0, scaling="auto", version="v2")
     scenario.world.endpoints.lag = 3.0
-    for pod in scenario.world.pods(scenario.part("candidate")):
+    for pod in scenario.world.pods(scenario.revision("candidate")):
         scenario.world.kubelet.strike(pod, "crashes")
     scenario.world.autoscalers.load = 1
     scenario.operator.advance(1.0)
     assert scenario.world.status()["phase"] == "RollingBack"
-    assert scenario.floors() == {scenario.part("stable"): 3}
+    assert scenario.floors() == {scenario.revision("stable"): 3}
     scenario.operator.advance(60.0)
-    assert scenario.floors() == {scenario.part("stable"): 1}
+    assert scenario.floors() == {scenario.revision("stable"): 1}
 
 
 @rule("R22", "R23")
 def test_two_deployments_created_at_once_never_get_the_same_color(scenario: Scenario) -> None:
     scenario.apply(12.0, scaling="auto", steps="fast")
     scenario.apply(5.0, scaling="auto", steps="fast", version="v2")
-    stable = scenario.part("stable")
+    stable = scenario.revision("stable")
     scenario.apply(0.1, scaling="auto", steps="fast", version="v3")
     scenario.world.server.delete(
         resources.DEPLOYMENTS, (KEY[0], f"{KEY[1]}-{stable}"), actor=PERSON
@@ -141,7 +141,7 @@ def test_deployment_without_its_labels_gets_them_back_and_loses_no_pod(
 ) -> None:
     scenario.apply(12.0, bake="60s")
     scenario.apply(45.0 if part == "previous" else 8.0, bake="60s", version="v2")
-    revision = scenario.part(part)
+    revision = scenario.revision(part)
     key = (KEY[0], f"{KEY[1]}-{revision}")
     pods = {p["metadata"]["name"] for p in scenario.world.pods(revision)}
     patch = {"metadata": {"labels": {labels.MODEL: None}}}
@@ -170,7 +170,7 @@ def test_route_keeps_its_settings_while_a_change_of_router_is_pending(
     scenario.apply(4.0, steps="fast", version="v2")
     scenario.operator.advance(120.0)
     assert scenario.world.status()["version"] == "v2"
-    route_invariants.arrived(scenario.world, scenario.part("stable"), "Service")
+    route_invariants.arrived(scenario.world, scenario.revision("stable"), "Service")
 
 
 @rule("R13", "R22")
@@ -184,7 +184,7 @@ def test_route_is_created_for_the_candidate_when_stable_never_became_ready(
     scenario.operator.advance(1.0)
     scenario.apply(60.0, version="v2", **settings)
     assert scenario.world.status()["version"] == "v2"
-    route_invariants.arrived(scenario.world, scenario.part("stable"), "Gateway")
+    route_invariants.arrived(scenario.world, scenario.revision("stable"), "Gateway")
 
 
 @rule("R23")
@@ -193,7 +193,7 @@ def test_stable_and_candidate_created_at_once_never_get_the_same_color(
 ) -> None:
     scenario.apply(12.0, router="Gateway")
     scenario.operator.kill()
-    name = f"{KEY[1]}-{scenario.part('stable')}"
+    name = f"{KEY[1]}-{scenario.revision('stable')}"
     scenario.world.server.delete(resources.DEPLOYMENTS, (KEY[0], name), actor=PERSON)
     patch = {"spec": {"selector": {labels.COLOR: "none"}}}
     scenario.world.server.merge(resources.SERVICES, KEY, patch, PERSON)
@@ -216,10 +216,10 @@ def test_rollout_whose_route_was_deleted_continues_with_the_router_of_the_spec(
     scenario.world.server.delete(resources.HTTP_ROUTES, KEY, actor=PERSON)
     scenario.operator.advance(120.0)
     assert scenario.world.status()["version"] == "v2"
-    route_invariants.arrived(scenario.world, scenario.part("stable"), "Service")
+    route_invariants.arrived(scenario.world, scenario.revision("stable"), "Service")
 
 
-class Told:
+class WrittenStatuses:
     """Statuses that the operator writes, with `step` like the bench's: one weight, no bake."""
 
     def __init__(self, scenario: Scenario, replicas: str = "one") -> None:
@@ -234,7 +234,7 @@ class Told:
     def apply(self, version: str, boot: float, seconds: float) -> int:
         """How many while `version`, whose pods take `boot` seconds, is rolled out."""
         scenario, before = self._scenario, len(self.writes)
-        scenario.world.kubelet.tempers[specs.image(version)] = Temper(boot=boot)
+        scenario.world.kubelet.behaviors[specs.image(version)] = PodBehavior(boot=boot)
         spec = specs.spec(version, scaling=self._replicas, bake="0s")
         spec["rollout"] |= {"steps": [{"weight": 20, "pause": "5s"}], "progressDeadline": "10m"}
         scenario.world.apply(spec)
@@ -245,27 +245,27 @@ class Told:
 
 def test_slow_pods_and_late_endpoints_cause_no_extra_status_writes(scenario: Scenario) -> None:
     # As on a machine that starts a thousand models at once.
-    told = Told(scenario)
+    statuses = WrittenStatuses(scenario)
     scenario.world.endpoints.lag = 12.0
-    assert told.apply("v1", boot=90.0, seconds=150.0) == 2
-    assert told.apply("v2", boot=90.0, seconds=200.0) == 3
+    assert statuses.apply("v1", boot=90.0, seconds=150.0) == 2
+    assert statuses.apply("v2", boot=90.0, seconds=200.0) == 3
     assert scenario.world.status()["phase"] == "Ready"
     assert scenario.world.status()["version"] == "v2"
 
 
 def test_counts_of_pods_are_at_most_half_a_minute_old(scenario: Scenario) -> None:
-    told = Told(scenario, "three")
-    assert told.apply("v1", boot=40.0, seconds=0.1) == 1
+    statuses = WrittenStatuses(scenario, "three")
+    assert statuses.apply("v1", boot=40.0, seconds=0.1) == 1
     # Two of three are ready from the 41st second on, and nothing names why the third is not.
     scenario.world.kubelet.strike(scenario.world.pods()[0], "never ready")
     scenario.operator.advance(55.0)
     assert scenario.world.status()["readyReplicas"] == 0
     scenario.operator.advance(4.0)
     assert scenario.world.status()["phase"] == "Starting"
-    assert len(told.writes) == 1
+    assert len(statuses.writes) == 1
     scenario.operator.advance(16.0)
     assert scenario.world.status()["readyReplicas"] == 2
-    assert len(told.writes) == 2
+    assert len(statuses.writes) == 2
 
 
 @rule("R22", "R25")
@@ -274,7 +274,7 @@ def test_finished_pod_does_not_delay_the_version_that_replaces_it(
 ) -> None:
     """A ReplicaSet does not delete a Failed pod, not even when it is scaled to nothing."""
     scenario.apply(12.0, strategy="Recreate", scaling="one")
-    scenario.world.kubelet.fail(scenario.world.pods(scenario.part("stable"))[0])
+    scenario.world.kubelet.fail(scenario.world.pods(scenario.revision("stable"))[0])
     scenario.operator.advance(5.0)
     scenario.apply(60.0, strategy="Recreate", scaling="one", version="v2")
     assert scenario.world.status()["phase"] == "Ready"
@@ -286,7 +286,7 @@ def test_finished_pod_keeps_no_color(scenario: Scenario) -> None:
     """It has no owner any more, so it outlives its Deployment."""
     scenario.apply(12.0)
     scenario.apply(5.0, version="v2")
-    ended = scenario.world.pods(scenario.part("candidate"))[0]
+    ended = scenario.world.pods(scenario.revision("candidate"))[0]
     scenario.world.kubelet.fail(ended)
     patch = {"metadata": {"ownerReferences": None}}
     key = (KEY[0], ended["metadata"]["name"])
@@ -315,7 +315,7 @@ def test_stable_without_its_labels_is_scaled_down_for_its_replacement(
     scenario: Scenario,
 ) -> None:
     scenario.apply(12.0, strategy="Recreate")
-    name = f"{KEY[1]}-{scenario.part('stable')}"
+    name = f"{KEY[1]}-{scenario.revision('stable')}"
     scenario.operator.kill()
     patch = {"metadata": {"labels": {labels.MODEL: None}}}
     scenario.world.server.merge(resources.DEPLOYMENTS, (KEY[0], name), patch, PERSON)

@@ -23,7 +23,7 @@ def announced(scenario: Scenario) -> list[str]:
 def test_rejected_write_that_removes_traffic_is_retried(scenario: Scenario) -> None:
     scenario.apply(12.0)
     scenario.apply(6.0, version="v2")
-    candidate = scenario.part("candidate")
+    candidate = scenario.revision("candidate")
     scenario.operator.faults.forbidden.add("patch services")
     scenario.world.command("abort", f"{candidate}/1")
     scenario.operator.advance(90.0)
@@ -78,7 +78,7 @@ def test_rejected_deletion_or_annotation_is_reported(
     scenario.apply(12.0)
     scenario.apply(6.0, version="v2")
     scenario.operator.faults.forbidden.add(forbidden)
-    scenario.world.command("abort", f"{scenario.part('candidate')}/1")
+    scenario.world.command("abort", f"{scenario.revision('candidate')}/1")
     scenario.operator.advance(90.0)
     assert f"The API server rejects a write: {what}" in scenario.world.status()["message"]
     scenario.operator.faults.forbidden.clear()
@@ -91,7 +91,7 @@ def test_rejected_deletion_or_annotation_is_reported(
 def test_rejected_promotion_is_not_reported_as_done(scenario: Scenario) -> None:
     scenario.apply(12.0)
     scenario.apply(12.0, version="v2")
-    candidate, before = scenario.part("candidate"), announced(scenario)
+    candidate, before = scenario.revision("candidate"), announced(scenario)
     scenario.operator.faults.forbidden.add("patch services")
     scenario.operator.advance(120.0)
     status = scenario.world.status()
@@ -116,7 +116,7 @@ def test_rejected_undo_is_not_reported_as_done_and_not_forgotten(scenario: Scena
     scenario.apply(12.0)
     scenario.apply(35.0, version="v2", bake="1h")
     assert scenario.world.status()["phase"] == "Baking"
-    revision, before = scenario.part("stable"), announced(scenario)
+    revision, before = scenario.revision("stable"), announced(scenario)
     scenario.operator.faults.forbidden.add("patch services")
     scenario.world.command("undo", f"{revision}/1")
     scenario.operator.advance(120.0)
@@ -153,7 +153,7 @@ def test_first_version_whose_traffic_is_rejected_is_not_late(scenario: Scenario)
 def test_two_rejected_writes_do_not_alternate_endlessly(scenario: Scenario) -> None:
     """The route was deleted and may not be made again, and a command may not be noted."""
     scenario.apply(30.0, router="Gateway")
-    stable = scenario.part("stable")
+    stable = scenario.revision("stable")
     scenario.operator.faults.forbidden |= {"patch httproutes", "patch controllerrevisions"}
     namespace = scenario.world.model()["metadata"]["namespace"]
     scenario.world.server.delete(resources.HTTP_ROUTES, (namespace, "m"), actor="kubectl")
@@ -175,7 +175,7 @@ def test_recreate_keeps_stable_while_the_deployment_of_the_candidate_is_rejected
     scenario: Scenario,
 ) -> None:
     scenario.apply(12.0, strategy="Recreate")
-    stable = scenario.part("stable")
+    stable = scenario.revision("stable")
     scenario.operator.faults.forbidden.add("create deployments")
     scenario.apply(0.0, strategy="Recreate", version="v2")
     for _ in range(200):
@@ -192,7 +192,7 @@ def test_recreate_restores_stable_when_scaling_is_rejected_until_the_deadline(
     scenario: Scenario,
 ) -> None:
     scenario.apply(12.0, strategy="Recreate")
-    stable = scenario.part("stable")
+    stable = scenario.revision("stable")
     scenario.apply(0.0, strategy="Recreate", version="v2")
     while all(d["spec"]["replicas"] for d in _deployments(scenario, stable)):
         scenario.operator.advance(0.1)
@@ -215,7 +215,7 @@ def test_rejected_record_of_stable_does_not_delay_the_repair_of_its_service(
 ) -> None:
     """With two rejections, neither may cause retries of the other without end."""
     scenario.apply(30.0)
-    stable = scenario.part("stable")
+    stable = scenario.revision("stable")
     key = (scenario.world.model()["metadata"]["namespace"], "m")
     scenario.operator.faults.forbidden |= {"create controllerrevisions", *policy}
     scenario.world.server.delete(resources.RECORDS, (key[0], f"m-{stable}"), actor=PERSON)
@@ -235,7 +235,7 @@ def test_rejected_record_of_stable_does_not_delay_the_repair_of_its_service(
 def test_route_names_the_version_again_when_its_record_is_stored_again(scenario: Scenario) -> None:
     scenario.apply(30.0, router="Gateway")
     namespace = scenario.world.model()["metadata"]["namespace"]
-    record = (namespace, f"m-{scenario.part('stable')}")
+    record = (namespace, f"m-{scenario.revision('stable')}")
     scenario.operator.faults.forbidden.add("create controllerrevisions")
     scenario.world.server.delete(resources.RECORDS, record, actor=PERSON)
     scenario.world.server.delete(resources.HTTP_ROUTES, (namespace, "m"), actor=PERSON)

@@ -8,7 +8,7 @@ import pytest
 
 from canarium.kube import resources
 from simulation import specs
-from simulation.kubelet import Temper
+from simulation.kubelet import PodBehavior
 from simulation.scenario import Scenario
 from simulation.server import PERSON
 from simulation.world import KEY
@@ -42,11 +42,11 @@ def test_model_that_is_scaled_up_after_its_status_was_lost_starts_stable_first(
         scenario.apply(8.0, version="v2", **settings)
         assert scenario.world.status()["weight"] == 20
     scale(scenario, 0, 12.0, version="v2", **settings)
-    stable = scenario.part("stable")
+    stable = scenario.revision("stable")
     assert not scenario.world.pods()
     scenario.operator.kill()
     lose_status(scenario)
-    scenario.world.kubelet.tempers[specs.image("v1")] = Temper(boot=8.0)
+    scenario.world.kubelet.behaviors[specs.image("v1")] = PodBehavior(boot=8.0)
     scale(scenario, 3, 0.0, version="v2", **settings)
     while scenario.world.ready(stable) < 3:
         scenario.operator.advance(0.5)
@@ -82,7 +82,7 @@ def test_bake_continues_after_scale_to_zero(scenario: Scenario, router: str) -> 
     scenario.apply(8.0, version="v2", **settings)
     assert scenario.world.status()["phase"] == "Baking"
     scale(scenario, 0, 10.0, version="v2", **settings)
-    scenario.world.kubelet.tempers[specs.image("v2")] = Temper(boot=8.0)
+    scenario.world.kubelet.behaviors[specs.image("v2")] = PodBehavior(boot=8.0)
     scale(scenario, 3, 1.0, version="v2", **settings)
     assert scenario.world.status()["phase"] == "Starting"
     scenario.operator.advance(5.0)
@@ -108,12 +108,12 @@ def test_autoscaler_scales_the_model_to_zero_and_a_new_version_waits_for_load(
     scenario.apply(12.0, **settings)
     assert scenario.world.status()["phase"] == "Ready", "the first version passed its smoke tests"
     assert not scenario.world.pods()
-    stable = scenario.part("stable")
+    stable = scenario.revision("stable")
     scenario.apply(60.0, version="v2", **settings)
     assert scenario.world.status()["waitingFor"]["reason"] == "ScaledToZero"
     assert not scenario.world.pods()
     assert scenario.floors() == {stable: 0}
-    scenario.world.kubelet.tempers[specs.image("v1")] = Temper(boot=8.0)
+    scenario.world.kubelet.behaviors[specs.image("v1")] = PodBehavior(boot=8.0)
     load(scenario, 3, 0.0)
     if strategy == "Canary":
         while scenario.world.ready(stable) < 3:
@@ -124,7 +124,7 @@ def test_autoscaler_scales_the_model_to_zero_and_a_new_version_waits_for_load(
         assert scenario.floors() == {stable: 3}, "a rollout keeps the pods that it started with"
         load(scenario, 0, 60.0)
         assert scenario.world.ready(stable) == 3
-        scenario.world.command("promote-full", f"{scenario.part('candidate')}/on")
+        scenario.world.command("promote-full", f"{scenario.revision('candidate')}/on")
     scenario.operator.advance(120.0)
     assert scenario.world.status()["version"] == "v2"
     assert scenario.world.status()["phase"] == "Ready"
@@ -141,7 +141,7 @@ def test_model_that_its_autoscaler_would_leave_at_zero_is_scaled_up(
     scenario.world.autoscalers.load = 2
     scenario.apply(12.0, scaling="zero" if change == "was of fixed size" else "three")
     scenario.apply(12.0, scaling="elastic")
-    stable = scenario.part("stable")
+    stable = scenario.revision("stable")
     if change == "scaled by hand":
         scenario.world.server.scale((KEY[0], f"{KEY[1]}-{stable}"), 0, PERSON)
     elif change == "autoscaler deleted":

@@ -11,7 +11,7 @@ from canarium.kube import resources
 from canarium.render import labels
 from simulation import specs
 from simulation.gateways import weights
-from simulation.kubelet import Temper
+from simulation.kubelet import PodBehavior
 from simulation.scenario import Scenario
 from simulation.server import PERSON
 from simulation.world import KEY
@@ -40,7 +40,7 @@ MOMENT = pytest.mark.parametrize("moment", MOMENTS)
 def reach(scenario: Scenario, moment: str, router: str) -> None:
     boot, seconds, rollout, *expected = MOMENTS[moment]
     scenario.apply(14.0, router=router, **rollout)
-    scenario.world.kubelet.tempers[specs.image("v2")] = Temper(boot=boot)
+    scenario.world.kubelet.behaviors[specs.image("v2")] = PodBehavior(boot=boot)
     scenario.apply(seconds, router=router, version="v2", **rollout)
     status = scenario.world.status()
     found = [status["phase"], status["waitingFor"]["reason"], status.get("weight")]

@@ -1,4 +1,4 @@
-"""The engine: caches that follow the cluster, a queue, and workers that decide and write."""
+"""The engine: caches of the cluster, a queue, and workers that decide and write."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class Engine:
         """
         try:
             for namespace in self._namespaces:
-                self.follow(namespace)
+                self.watch_namespace(namespace)
             await self.informers.synced()
             if lead:
                 await lead()
@@ -150,20 +150,20 @@ class Engine:
         """Queues a model whose signals changed; one that fails a version takes priority."""
         self.queue.add(key, Urgency.FAULT if urgent else Urgency.CHANGE)
 
-    def follows(self, namespace: str) -> bool:
+    def watches(self, namespace: str) -> bool:
         """Returns whether models in `namespace` are observed.
 
         Those of the configured namespaces are, from the start: kopf may report models before the
         watches of their children start, and it reports each only once.
         """
         configured = None in self._namespaces or namespace in self._namespaces
-        return configured or self.informers.follows(namespace)
+        return configured or self.informers.watches(namespace)
 
-    def follow(self, namespace: Namespace) -> None:
+    def watch_namespace(self, namespace: Namespace) -> None:
         """Starts watching `namespace`; its models are reconciled once everything is listed."""
         self.informers.start(namespace)
 
-    async def unfollow(self, namespace: str) -> None:
+    async def unwatch_namespace(self, namespace: str) -> None:
         """Stops watching `namespace`: its models stay as they are."""
         self.store.parents.drop(namespace)
         await self.informers.stop(namespace)

@@ -116,8 +116,8 @@ class Reconciler:
             if key not in self._store.parents.items:
                 self._forget(key)  # It was deleted meanwhile, with its children.
                 return
-            basis = (raw["metadata"]["generation"], self._store.selected_runtime(key))
-            self._rejections.add(key, basis, rejected.rejection)
+            inputs = (raw["metadata"]["generation"], self._store.selected_runtime(key))
+            self._rejections.add(key, inputs, rejected.rejection)
             decision = self._decide(key, parent, raw)
         self._rejections.set_urgent(key, decision.retry_is_urgent)
         await self._status.publish(key, stored, raw, decision)

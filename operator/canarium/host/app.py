@@ -142,7 +142,8 @@ class Application:
         if selected:
             self._selection = NamespaceSelection(client, settings.namespace_selector)
             self._spawn(
-                "selection", self._selection.run(self.watching.follow, self.watching.unfollow)
+                "selection",
+                self._selection.run(self.watching.watch_namespace, self.watching.unwatch_namespace),
             )
         self._spawn("comparison of models", self.watching.compare())
         self._spawn("engine", self._operate())
@@ -171,7 +172,7 @@ class Application:
             )
         )
         log.info("metrics at :%d/metrics", port)
-        self._spawn("loop lag", metrics.follow_loop())
+        self._spawn("loop lag", metrics.measure_loop_lag())
 
     async def _operate(self) -> None:
         """Runs the engine once the CRDs are known to fit."""

@@ -53,5 +53,5 @@ def register(registry: kopf.OperatorRegistry, application: Application) -> None:
         parents, body = application.engine.store.parents, event["object"]
         if event["type"] == "DELETED":
             parents.forget(namespace or "", name, uid, int(body["metadata"]["resourceVersion"]))
-        elif application.engine.follows(namespace or ""):
+        elif application.engine.watches(namespace or ""):
             parents.observe(dict(body))

@@ -84,20 +84,20 @@ class KopfWatch:
                 await self._timing.sleep(1.0)
                 self._relisted.put_nowait(namespace)
 
-    async def follow(self, namespace: str) -> None:
+    async def watch_namespace(self, namespace: str) -> None:
         """Starts watching a namespace."""
         self._requested[namespace] = self._timing.clock()
-        self._engine.follow(namespace)
+        self._engine.watch_namespace(namespace)
         async with self._insights.revised:
             self._insights.namespaces.add(NamespaceName(namespace))
             self._insights.revised.notify_all()
 
-    async def unfollow(self, namespace: str) -> None:
+    async def unwatch_namespace(self, namespace: str) -> None:
         """Stops watching a namespace: everything in it stays as it is."""
         async with self._insights.revised:
             self._insights.namespaces.discard(NamespaceName(namespace))
             self._insights.revised.notify_all()
-        await self._engine.unfollow(namespace)
+        await self._engine.unwatch_namespace(namespace)
         for known in (self._requested, self._lists):
             known.pop(namespace, None)
         self._listed.discard(namespace)

@@ -46,10 +46,10 @@ class NamespaceSelection:
         assert some is not None
         self._changed.put_nowait(some.name)
 
-    async def run(self, follow: Act, unfollow: Act) -> None:
-        """Calls `follow` and `unfollow`, one at a time, until cancelled."""
+    async def run(self, watch: Act, unwatch: Act) -> None:
+        """Calls `watch` and `unwatch`, one at a time, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.reflector.run(), name=str(self.reflector))
             while True:
                 name = await self._changed.get()
-                await (follow if ("", name) in self._cache.items else unfollow)(name)
+                await (watch if ("", name) in self._cache.items else unwatch)(name)

@@ -173,7 +173,7 @@ class OperatorMetrics:
         config.on_request_exception.append(unanswered)
         return config
 
-    async def follow_loop(self) -> None:
+    async def measure_loop_lag(self) -> None:
         """Measures the event loop's lag until cancelled."""
         loop = asyncio.get_running_loop()
         while True:

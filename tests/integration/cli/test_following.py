@@ -86,11 +86,11 @@ async def test_why_explains_a_failure_and_what_to_do(cluster: Cluster, program: 
     await cluster.phase("Ready", "1")
     cluster.apply("2", podTemplate=_BAD)
     await cluster.phase("RolledBack")
-    told = await program.run("why", "fraud")
-    assert told.code == 0, told.err
-    assert "ServerExited" in told.out
-    assert "The server's process ended, with any exit code." in told.out
-    assert f"kubectl modeldeploy retry fraud -n {cluster.namespace}" in told.out
+    explained = await program.run("why", "fraud")
+    assert explained.code == 0, explained.err
+    assert "ServerExited" in explained.out
+    assert "The server's process ended, with any exit code." in explained.out
+    assert f"kubectl modeldeploy retry fraud -n {cluster.namespace}" in explained.out
 
 
 async def test_get_watch_prints_each_change_once_without_a_terminal(

@@ -34,14 +34,14 @@ def test_status_is_another_state_when_a_reason_differs() -> None:
 @pytest.mark.rule("R29")
 def test_conflict_with_another_route_is_another_state() -> None:
     def conflict(route: str) -> Status:
-        told = Condition(
+        first = Condition(
             type="RouteConflicted",
             status="True",
             reason="OtherRouteWins",
             message=f"HTTPRoute {route} receives the requests",
             last_transition_time=NOW,
         )
-        return status("one").model_copy(update={"conditions": (told,)})
+        return status("one").model_copy(update={"conditions": (first,)})
 
     assert conflict("shop/web").essence() == conflict("shop/web").essence()
     assert conflict("shop/web").essence() != conflict("shop/new").essence()

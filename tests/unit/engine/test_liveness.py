@@ -35,7 +35,7 @@ async def test_idle_engine_is_healthy(engine: Engine, clock: Clock) -> None:
 
 
 async def test_watch_that_hangs_is_named(engine: Engine, clock: Clock) -> None:
-    engine.follow("risk")
+    engine.watch_namespace("risk")
     await asyncio.sleep(0.01)
     clock.now += 179
     assert list(stuck(engine)) == []
@@ -44,7 +44,7 @@ async def test_watch_that_hangs_is_named(engine: Engine, clock: Clock) -> None:
 
 
 async def test_watch_that_ended_is_named(engine: Engine) -> None:
-    engine.follow("risk")
+    engine.watch_namespace("risk")
     task = next(t for t in asyncio.all_tasks() if "pods in risk" in t.get_name())
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

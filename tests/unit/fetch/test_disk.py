@@ -90,9 +90,9 @@ def test_room_is_asked_for_before_anything_is_unpacked(
     tmp_path: Path, kind: str, asked: list[int]
 ) -> None:
     {"zip": zipped, "tar": tarred}[kind](tmp_path / "a", 1000)
-    told: list[int] = []
-    unpack(tmp_path / "a", kind, tmp_path / "tree", room=told.append)
-    assert told == asked
+    reserved: list[int] = []
+    unpack(tmp_path / "a", kind, tmp_path / "tree", room=reserved.append)
+    assert reserved == asked
 
     def none(_: int) -> None:
         raise FetchError("NoSpace", "none")

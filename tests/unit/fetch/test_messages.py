@@ -101,5 +101,5 @@ def test_long_message_is_valid_json_within_the_limit_of_the_kubelet(
 
 
 def test_every_reason_is_in_the_documentation() -> None:
-    told = (Path(__file__).parents[3] / "docs" / "guides" / "models.md").read_text()
-    assert [r for r in (*ADVICE, "FetchFailed") if f"`{r}`" not in told] == []
+    guide = (Path(__file__).parents[3] / "docs" / "guides" / "models.md").read_text()
+    assert [r for r in (*ADVICE, "FetchFailed") if f"`{r}`" not in guide] == []

@@ -54,7 +54,7 @@ async def server() -> AsyncIterator[Answering]:
         yield answering
 
 
-async def told(server: Answering, query: str = "?watch=true") -> tuple[int, list[Any]]:
+async def answer_of(server: Answering, query: str = "?watch=true") -> tuple[int, list[Any]]:
     """Status and events as a client behind the middleware sees them, read as kopf reads them."""
     async with (
         aiohttp.ClientSession(middlewares=(middleware,)) as session,
@@ -66,13 +66,13 @@ async def told(server: Answering, query: str = "?watch=true") -> tuple[int, list
 
 async def test_events_pass_as_they_are(server: Answering) -> None:
     server.events(ADDED, BOOKMARK)
-    assert await told(server) == (200, [ADDED, BOOKMARK])
+    assert await answer_of(server) == (200, [ADDED, BOOKMARK])
 
 
 @pytest.mark.parametrize("code", [410, 500, 504])
 async def test_error_in_a_watch_becomes_410(server: Answering, code: int) -> None:
     server.events(ADDED, error(code))
-    status, events = await told(server)
+    status, events = await answer_of(server)
     assert status == 200
     assert events[0] == ADDED
     assert events[1]["object"]["code"] == 410
@@ -82,19 +82,19 @@ async def test_error_in_a_watch_becomes_410(server: Answering, code: int) -> Non
 async def test_refused_watch_becomes_410_inside_a_watch(server: Answering, status: int) -> None:
     server.status = status
     server.events({"kind": "Status", "code": status})
-    seen, events = await told(server)
+    seen, events = await answer_of(server)
     assert (seen, [e["object"]["code"] for e in events]) == (200, [410])
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500, 503])
 async def test_errors_that_kopf_retries_are_left_to_kopf(server: Answering, status: int) -> None:
     server.status = status
-    assert (await told(server))[0] == status
+    assert (await answer_of(server))[0] == status
 
 
 async def test_lists_are_not_changed(server: Answering) -> None:
     server.status = 410
-    assert (await told(server, "?limit=500"))[0] == 410
+    assert (await answer_of(server, "?limit=500"))[0] == 410
 
 
 def test_retries_never_end_and_never_wait_long() -> None:

@@ -55,8 +55,8 @@ class Hosted:
         url = f"https://api/apis/canarium.dev/v1alpha1/namespaces/risk/modeldeployments{query}"
         params: Any = SimpleNamespace(url=URL(url))
         session: Any = None
-        for told in self.application.watching.trace().on_request_start:
-            await told(session, SimpleNamespace(), params)
+        for notify in self.application.watching.trace().on_request_start:
+            await notify(session, SimpleNamespace(), params)
 
     def stuck(self) -> list[str]:
         return self.application.stuck()

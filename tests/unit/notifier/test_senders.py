@@ -51,9 +51,11 @@ async def server() -> AsyncIterator[Server]:
 
 
 def rolled_back() -> Notification:
-    told = transition(1, "RolledBack", revision="abcd2345", version="v2", reason="SmokeTestFailed")
+    change = transition(
+        1, "RolledBack", revision="abcd2345", version="v2", reason="SmokeTestFailed"
+    )
     source = model(team="fraud")
-    return Notification(source.namespace, source.name, source.uid, source.labels, told)
+    return Notification(source.namespace, source.name, source.uid, source.labels, change)
 
 
 def secrets(folder: Path, value: str) -> SecretFiles:

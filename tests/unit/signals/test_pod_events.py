@@ -73,7 +73,7 @@ class Server:
 MOUNT = 'MountVolume.SetUp failed for volume "s" : secret "no-such" not found'
 
 
-async def told(server: Server, *sources: tuple[Any, str]) -> Trouble | None:
+async def trouble_from(server: Server, *sources: tuple[Any, str]) -> Trouble | None:
     woken: asyncio.Queue[bool] = asyncio.Queue()
     reader = PodEvents(
         server,  # type: ignore[arg-type]
@@ -110,14 +110,14 @@ async def test_missing_source_of_a_volume_is_found_by_lookup_not_by_text(
     sources: list[tuple[Any, str]], missing: str | None
 ) -> None:
     server = Server(event("FailedMount", "01", MOUNT), there=("there",))
-    found = await told(server, *sources)
+    found = await trouble_from(server, *sources)
     assert found == Trouble(TroubleReason.FAILED_MOUNT, missing or MOUNT, missing is not None)
 
 
 @rule("R29")
 async def test_missing_source_is_named_where_the_event_does_not_name_it() -> None:
     server = Server(event("FailedMount", "01", "unmounted volumes=[s]: timed out waiting"))
-    found = await told(server, (resources.CONFIG_MAPS, "rules"))
+    found = await trouble_from(server, (resources.CONFIG_MAPS, "rules"))
     assert found
     assert found.message == 'configmap "rules" not found'
 

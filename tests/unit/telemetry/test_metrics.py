@@ -87,7 +87,7 @@ async def test_ended_reconciler_is_an_infinitely_old_watch() -> None:
 # G7
 async def test_blocked_loop_is_seen_by_every_reader() -> None:
     metrics = OperatorMetrics()
-    task = asyncio.create_task(metrics.follow_loop())
+    task = asyncio.create_task(metrics.measure_loop_lag())
     await asyncio.sleep(0.15)
     time.sleep(0.3)  # noqa: ASYNC251 — what is measured
     await asyncio.sleep(0.15)

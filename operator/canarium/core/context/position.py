@@ -37,7 +37,7 @@ def _current_step(ctx: RolloutContext, p: Progress) -> Step | None:
     return Step(p.granted, pause_of(p.pause))
 
 
-def following(ctx: RolloutContext) -> Step | None:
+def step_above_granted(ctx: RolloutContext) -> Step | None:
     """Returns the first step above the granted weight; None when promotion follows."""
     p = ctx.progress
     above = (x for x in ctx.steps if x.weight > p.granted or (p.pause is None and not p.granted))

@@ -10,7 +10,7 @@ from canarium.api.effective_spec import Step
 from canarium.api.status import Progress, StepStatus
 from canarium.core.context.context import RolloutContext
 from canarium.core.context.deadlines import last_ready
-from canarium.core.context.position import current_step, following, step_index
+from canarium.core.context.position import current_step, step_above_granted, step_index
 from canarium.core.facts.grant import pause_text, token_of
 from canarium.core.times import parse, stamp
 
@@ -21,7 +21,7 @@ def next_step(ctx: RolloutContext) -> Step | None:
         return None
     if ctx.target in ctx.promoted_revisions:
         return None
-    step = current_step(ctx) or following(ctx)
+    step = current_step(ctx) or step_above_granted(ctx)
     return None if step and step.weight >= 100 and step.pause == 0 else step
 
 

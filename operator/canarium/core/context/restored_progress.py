@@ -28,7 +28,7 @@ def restored_progress(rollout: RolloutFacts, weight_applied: Callable[[int], boo
     stored, candidate = rollout.status.progress, rollout.status.candidate
     current = candidate is not None and candidate.revision == rollout.target
     grant = rollout.grant
-    if not current or stored is None or rollout.progress_is_bogus:
+    if not current or stored is None or rollout.progress_is_invalid:
         return _rebuilt(rollout, grant, weight_applied) if grant else _without_record(rollout)
     if grant is None and stored.weight and stored.pause is None:
         return _without_record(rollout)  # A weight without its pause: the status was edited.

@@ -80,11 +80,11 @@ class RolloutFacts(Clocks):
         depend on the router.
         """
         stored, candidate = self.status.progress, self.status.candidate
-        valid = candidate and candidate.revision == self.target and not self.progress_is_bogus
+        valid = candidate and candidate.revision == self.target and not self.progress_is_invalid
         return max(self.grant.weight if self.grant else 0, stored.weight if stored and valid else 0)
 
     @cached_property
-    def progress_is_bogus(self) -> bool:
+    def progress_is_invalid(self) -> bool:
         """Whether the status claims a weight that the target never had by the traffic record."""
         stored, holder = self.status.progress, self.traffic.record_object
         candidate = self.status.candidate

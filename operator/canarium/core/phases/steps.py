@@ -16,7 +16,7 @@ from canarium.core.context.context import RolloutContext
 from canarium.core.context.gates import holding
 from canarium.core.context.missing_checks import missing_checks
 from canarium.core.context.naming import describe
-from canarium.core.context.position import current_step, following, granted, released
+from canarium.core.context.position import current_step, granted, released, step_above_granted
 from canarium.core.context.progress import current_progress, progress_at
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import Event
@@ -103,7 +103,7 @@ def _text_after_step(ctx: RolloutContext) -> str:
     """Returns what the candidate does after the present step."""
     over = ctx.advanced(released(ctx, ctx.progress, PROMOTION))
     current = None if ctx.progress.full else current_step(over)
-    step = None if ctx.progress.full else current or following(over)
+    step = None if ctx.progress.full else current or step_above_granted(over)
     gates_ahead = () if current else holding(ctx, step)
     if gates_ahead:
         return f"waits for gate {gates_ahead[0].name} before {gates_ahead[0].point}"

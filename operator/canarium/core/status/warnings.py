@@ -29,7 +29,7 @@ def warnings(ctx: RolloutContext) -> tuple[StatusWarning, ...]:
         if ctx.observed.record(deployment.revision) is None and deployment.revision != ctx.target
     ]
     listed += [_stuck(ctx, pod) for pod in ctx.observed.pods if ctx.is_stuck(pod)]
-    if ctx.progress_is_bogus:
+    if ctx.progress_is_invalid:
         listed.append(
             ignored("status.progress", "neither Service nor route has recorded this weight")
         )

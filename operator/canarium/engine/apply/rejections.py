@@ -22,8 +22,8 @@ from canarium.kube.errors import ApiError
 from canarium.kube.rejections import rejection_reason
 from canarium.kube.resources import Resource
 
-#: What was rejected: the generation of the spec, and the runtime that it resolved to.
-Basis = tuple[int, ResolvedRuntime]
+#: What a rejection is valid for: the generation of the spec, and the runtime that it selects.
+Inputs = tuple[int, ResolvedRuntime]
 #: Kinds that matter less than the dry-run pod and than what splits traffic.
 _LAST = {
     "Deployment": 1,
@@ -52,7 +52,7 @@ class WriteRejected(Exception):
 class _Attempt:
     """One rejected object: what was asked, when it was last rejected, and how often in a row."""
 
-    basis: Basis
+    inputs: Inputs
     at: float
     count: int
     rejection: Rejection
@@ -77,12 +77,12 @@ class Rejections:
         #: Models whose last decision used a rejection that is over.
         self._outdated: set[Key] = set()
 
-    def add(self, key: Key, basis: Basis, rejection: Rejection) -> None:
+    def add(self, key: Key, inputs: Inputs, rejection: Rejection) -> None:
         """Notes that a write of the object was rejected."""
         attempts = self._attempts.setdefault(key, {})
         old = attempts.get(rejection.object)
-        count = old.count + 1 if old and old.basis == basis else 1
-        attempts[rejection.object] = _Attempt(basis, self.clock(), count, rejection)
+        count = old.count + 1 if old and old.inputs == inputs else 1
+        attempts[rejection.object] = _Attempt(inputs, self.clock(), count, rejection)
 
     def clear(self, key: Key, ref: ObjectRef) -> None:
         """Notes that a write of the object succeeded."""
@@ -125,8 +125,8 @@ class Rejections:
             self._outdated.add(key)
         (self._urgent.add if urgent else self._urgent.discard)(key)
 
-    def of(self, key: Key, basis: Basis) -> tuple[Rejection, ...]:
-        """Returns the rejections of this `basis` that still hold, those that traffic needs first.
+    def of(self, key: Key, inputs: Inputs) -> tuple[Rejection, ...]:
+        """Returns the rejections of this `inputs` that still hold, those that traffic needs first.
 
         One that is due for a retry is left out. It is forgotten unless the write is rejected again
         within the next wait: nothing asks for that write any more.
@@ -135,7 +135,7 @@ class Rejections:
         attempts = {
             ref: attempt
             for ref, attempt in self._attempts.get(key, {}).items()
-            if attempt.basis == basis and now < attempt.due(longest) + PATIENT
+            if attempt.inputs == inputs and now < attempt.due(longest) + PATIENT
         }
         if attempts:
             self._attempts[key] = attempts

@@ -202,7 +202,7 @@ class Informers:
     def namespaces(self) -> frozenset[Namespace]:
         return frozenset(self._reflectors) - {CLUSTER}
 
-    def follows(self, namespace: str) -> bool:
+    def watches(self, namespace: str) -> bool:
         """Returns whether `namespace` is watched, by itself or with all others."""
         return None in self._reflectors or namespace in self._reflectors
 

@@ -92,12 +92,12 @@ def test_first_version_does_not_wait_for_pods_that_the_api_server_refuses() -> N
     assert cluster.status.phase == "Starting"
     cluster.deployments[revision] = replace(cluster.deployments[revision], replicas=1)
     cluster.rejection = denied(ObjectRef("Deployment", f"m-{revision}"))
-    told = cluster.reconcile().status
-    assert told.waiting_for is not None
-    assert told.waiting_for.reason == "WriteRejected"
-    assert told.progress is not None
-    assert told.progress.wait_start_time is None
-    assert f"Deployment/m-{revision}: {cluster.rejection.message}" in told.message
+    status = cluster.reconcile().status
+    assert status.waiting_for is not None
+    assert status.waiting_for.reason == "WriteRejected"
+    assert status.progress is not None
+    assert status.progress.wait_start_time is None
+    assert f"Deployment/m-{revision}: {cluster.rejection.message}" in status.message
 
 
 def test_digest_in_the_spec_needs_no_first_pod() -> None:
@@ -229,18 +229,20 @@ def test_version_is_pinned_when_the_operator_dies_before_any_write() -> None:
 
 @pytest.mark.rule("R7")
 @pytest.mark.parametrize(
-    ("message", "reason", "told"),
+    ("message", "reason", "quoted"),
     [
         ({"reason": "NotFound", "message": "s3://m is not there"}, "NotFound", "s3://m"),
         ("Traceback (most recent call last)", "FetchFailed", "code 10"),
         ("", "FetchFailed", "code 10"),
     ],
 )
-def test_failure_quotes_the_message_of_the_fetcher(message: object, reason: str, told: str) -> None:
+def test_failure_quotes_the_message_of_the_fetcher(
+    message: object, reason: str, quoted: str
+) -> None:
     said = message if isinstance(message, str) else json.dumps(message) + "\n"
     fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=said)
     pod = Pod("p", "rev", "blue", created=0.0, containers=(fetch,))
     cause = judge([pod], now=0.1, unschedulable_deadline=300, was_fully_ready=False).cause
     assert cause is not None
     assert cause.reason == reason
-    assert told in cause.message
+    assert quoted in cause.message

@@ -89,20 +89,20 @@ def test_stable_annotation_edited_to_the_candidate_promotes_nothing(make: Make) 
 def test_grant_is_written_with_the_traffic_and_before_the_pods_that_raise_it(make: Make) -> None:
     cluster = Cluster(make("1", rollout=rollout(steps((25, "2s"), (50, "2s"))))).run(10)
     cluster.spec = make("2", rollout=rollout(steps((25, "2s"), (50, "2s"))))
-    told: list[int] = []
+    granted: list[int] = []
     original = cluster._carry_out
 
     def carry_out(action: Any) -> None:
         if isinstance(action, SelectColor | SetRouteWeights) and action.traffic.grant:
-            told.append(action.traffic.grant.weight)
+            granted.append(action.traffic.grant.weight)
         if type(action).__name__ == "Scale" and action.replicas == 3 and make is spec:
-            assert 50 in told or not cluster.status.progress
+            assert 50 in granted or not cluster.status.progress
         original(action)
 
     cluster._carry_out = carry_out  # type: ignore[method-assign]
     cluster.run(30)
     assert promoted(cluster)
-    assert sorted(set(told)) == ([25, 50] if make is spec else [25, 50, 100])
+    assert sorted(set(granted)) == ([25, 50] if make is spec else [25, 50, 100])
 
 
 def test_progress_without_a_candidate_belongs_to_another_rollout() -> None:

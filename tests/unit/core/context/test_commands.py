@@ -269,8 +269,8 @@ def test_command_has_the_same_result_when_any_write_is_lost(command: str, write:
     whole, broken = story(False), story(True)
     assert broken.serving() == whole.serving()
     assert broken.status.phase == whole.status.phase
-    told = next(a for a in broken.status.commands if a.command == command)
-    assert told.result == "Accepted"
+    echo = next(a for a in broken.status.commands if a.command == command)
+    assert echo.result == "Accepted"
     reasons = [x.status.failure.reason if x.status.failure else None for x in (whole, broken)]
     assert reasons[0] == reasons[1]
 

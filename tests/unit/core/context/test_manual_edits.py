@@ -96,12 +96,12 @@ def test_outdated_status_after_a_rollback_is_not_a_manual_edit() -> None:
     cluster = live()
     cluster.spec = spec("2")
     cluster.run(8)
-    told = cluster.status
-    assert told.progress is not None
-    assert told.progress.weight > 0
+    status = cluster.status
+    assert status.progress is not None
+    assert status.progress.weight > 0
     cluster.crash("2").settle()
     assert cluster.status.candidate is None
-    cluster.status = told  # As after a crash between the two writes, or a conflict in the second.
+    cluster.status = status  # As after a crash between the two writes, or a conflict in the second.
     cluster.run(10)
     assert cluster.status.phase == "RolledBack"
     assert not [e for e in cluster.events if e.reason == "StatusIgnored"]
@@ -126,12 +126,12 @@ def test_manual_edit_of_the_status_moves_no_traffic(forged: dict[str, object]) -
     cluster.status = cluster.status.model_copy(update=forged)
     events = len(cluster.events)
     cluster.run(30)
-    told = {
+    messages = {
         f"Ignored status.{name}: revision nonsense does not exist"
         for name in ("stable", "candidate", "previous")
         if isinstance(forged.get(name), RevisionStatus)
     }
-    assert {e.message for e in cluster.events[events:] if e.reason == "StatusIgnored"} == told
+    assert {e.message for e in cluster.events[events:] if e.reason == "StatusIgnored"} == messages
     assert all(share == {"1": 3} for at, share in cluster.shares if at > 1_010)
     assert cluster.status.phase == "Ready"
     assert cluster.status.stable is not None
@@ -238,8 +238,8 @@ def test_stable_that_the_service_does_not_record_is_ignored_and_reported() -> No
     forged = RevisionStatus(revision=cluster.revision("1"))
     cluster.status = cluster.status.model_copy(update={"stable": forged})
     cluster.run(10)
-    told = f"live traffic is routed to revision {cluster.revision('3')}"
-    assert [told in e.message for e in cluster.events if e.reason == "StatusIgnored"] == [True]
+    ignored = f"live traffic is routed to revision {cluster.revision('3')}"
+    assert [ignored in e.message for e in cluster.events if e.reason == "StatusIgnored"] == [True]
     assert cluster.serving() == {"3": 3}
     assert not cluster.status.warnings
 

@@ -37,11 +37,11 @@ def test_change_of_strategy_waits_for_the_end_of_the_rollout_and_is_reported(
     cluster = rolling(make, steps((25, "Manual"), (50, "Manual")))
     edited(cluster, make, rollout(None, strategy=strategy))
     stands(cluster, 25)
-    told = condition(cluster, "SettingsPending")
-    assert told is not None
-    assert told[0] == "True"
-    assert f"Strategy {strategy} takes effect after this rollout" in told[1]
-    assert told[1] in cluster.status.message
+    pending = condition(cluster, "SettingsPending")
+    assert pending is not None
+    assert pending[0] == "True"
+    assert f"Strategy {strategy} takes effect after this rollout" in pending[1]
+    assert pending[1] in cluster.status.message
     order(cluster, "promote").run(60)
     stands(cluster, 50)
     lose(cluster).run(60)
@@ -58,10 +58,10 @@ def test_change_of_router_waits_and_is_reported(make: Make, other: Make) -> None
     cluster = rolling(make, MANUAL_25)
     edited(cluster, other, rollout(MANUAL_25))
     stands(cluster, 25)
-    told = condition(cluster, "SettingsPending")
-    assert told is not None
-    assert "takes effect once no rollout or bake is in progress" in told[1]
-    assert told[1] in cluster.status.message
+    pending = condition(cluster, "SettingsPending")
+    assert pending is not None
+    assert "takes effect once no rollout or bake is in progress" in pending[1]
+    assert pending[1] in cluster.status.message
     order(cluster, "promote").run(30)
     assert promoted(cluster)
     assert cluster.status.phase == "Baking"

@@ -24,9 +24,9 @@ def served(cluster: Cluster, version: str) -> list[Period]:
     """What is known of a version without the status: by the records and the traffic record."""
     traffic_object = cluster.route or cluster.service
     assert traffic_object is not None
-    told = current_periods(traffic_object.traffic)
+    current = current_periods(traffic_object.traffic)
     noted = [period for record in cluster.records for period in parse_periods(record.served)]
-    known = all_periods((*noted, *told), ())
+    known = all_periods((*noted, *current), ())
     return [x for x in known if cluster.version(x.revision) == version]
 
 

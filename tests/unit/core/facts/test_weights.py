@@ -69,8 +69,8 @@ def test_one_ready_candidate_takes_over_from_a_stable_that_is_down() -> None:
     cluster.deployments[revision] = Deployment("m", "u", revision, "green", 3)
     decision = cluster.reconcile()
     moves = [a for a in decision.actions if isinstance(a, SelectColor)]
-    told = [(a.color, a.traffic.stable, a.traffic.candidate) for a in moves]
-    assert told == [("", cluster.revision("1"), revision)]
+    selected = [(a.color, a.traffic.stable, a.traffic.candidate) for a in moves]
+    assert selected == [("", cluster.revision("1"), revision)]
 
 
 @rule("R0", "R23")

@@ -102,8 +102,8 @@ def test_insufficient_data_follows_the_policy_after_the_time_of_the_step(
         assert cluster.status.failure is not None
         assert cluster.status.failure.reason == "InsufficientData"
     else:
-        told = {"Hold": "InsufficientData", "Promote": "AnalysisInsufficient"}[policy]
-        assert [e.reason for e in cluster.events].count(told) == 1
+        reason = {"Hold": "InsufficientData", "Promote": "AnalysisInsufficient"}[policy]
+        assert [e.reason for e in cluster.events].count(reason) == 1
 
 
 @rule("R17")

@@ -37,9 +37,9 @@ def test_autoscaler_that_cannot_work_is_named_and_the_version_stays_ready() -> N
     assert condition(cluster, "AutoscalerReady") == ("False", "FailedGetResourceMetric")
     assert condition(cluster, "Ready") == ("True", "Promoted")
     assert WORDS in cluster.status.message
-    told = [e for e in cluster.events if e.reason == "FailedGetResourceMetric"]
-    assert len(told) == 1
-    assert WORDS in told[0].message
+    events = [e for e in cluster.events if e.reason == "FailedGetResourceMetric"]
+    assert len(events) == 1
+    assert WORDS in events[0].message
 
 
 # I10

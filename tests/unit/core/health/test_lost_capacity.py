@@ -134,10 +134,10 @@ def test_version_scaled_to_zero_is_ready_and_serves_no_caller() -> None:
     assert cluster.status.phase == "Ready"
     assert "Version 1 " in cluster.status.message
     assert cluster.status.message.endswith("is live but scaled to zero")
-    told = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
-    assert told["Ready"] == ("True", "ScaledToZero")
-    assert told["Available"] == ("False", "ScaledToZero")
-    assert told["Reconciling"][0] == told["Stalled"][0] == "False"
+    conditions = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
+    assert conditions["Ready"] == ("True", "ScaledToZero")
+    assert conditions["Available"] == ("False", "ScaledToZero")
+    assert conditions["Reconciling"][0] == conditions["Stalled"][0] == "False"
 
 
 @rule("R7", "R25")

@@ -16,7 +16,7 @@ from core.cluster import Cluster, spec
 rule = pytest.mark.rule
 
 
-def told(cluster: Cluster) -> list[str]:
+def reported(cluster: Cluster) -> list[str]:
     return [e.message for e in cluster.events if e.reason == "DeletionBlocked"]
 
 
@@ -39,7 +39,7 @@ def test_rollout_that_waits_for_a_deployment_names_its_finalizers() -> None:
     ]
     cluster.spec = spec("3")
     cluster.run(5)
-    assert told(cluster) == [], "its controllers have their time"
+    assert reported(cluster) == [], "its controllers have their time"
     cluster.run(10)
     assert cluster.status.waiting_for is not None
     assert cluster.status.waiting_for.reason == "TerminatingOldRevisions"
@@ -47,7 +47,7 @@ def test_rollout_that_waits_for_a_deployment_names_its_finalizers() -> None:
     assert name in cluster.status.message
     assert "is blocked by the finalizers a.io/x, b.io/y" in cluster.status.message
     assert blocked(cluster).startswith(name)
-    assert len(told(cluster)) == 1
+    assert len(reported(cluster)) == 1
     del cluster.deployments[second]
     cluster.blocked_deletions.clear()
     cluster.run(90)

@@ -75,8 +75,8 @@ def test_version_that_took_over_is_promoted_after_its_pause_and_its_gate(make: A
     assert "because no other version was serving" in cluster.status.message
     order(cluster, "promote", "t1").run(3_600, tick=10)
     assert waits(cluster) == "WaitingForApproval"
-    told = {c.type: c.status for c in cluster.status.conditions}
-    assert (told["Available"], told["Ready"]) == ("True", "False")
+    conditions = {c.type: c.status for c in cluster.status.conditions}
+    assert (conditions["Available"], conditions["Ready"]) == ("True", "False")
     assert ends(cluster) == ["Superseded", "TookOver"]
     order(cluster, "approve", "legal").run(20)
     assert cluster.status.phase == "Ready"

@@ -132,10 +132,10 @@ def test_promoted_version_is_not_ready_while_its_undo_waits() -> None:
     found = Finding("errors", Verdict.FAIL, "AboveMaximum", "0.5 is above 0.01")
     cluster.evidence = Evidence(revision, cluster.now - 30, cluster.now, (found,), found)
     cluster.run(1)
-    told = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
+    conditions = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
     assert cluster.serving() == {"2": 3}
-    assert told["Ready"] == ("False", "AnalysisFailed")
-    assert told["Progressing"] == ("True", "UndoBlocked")
+    assert conditions["Ready"] == ("False", "AnalysisFailed")
+    assert conditions["Progressing"] == ("True", "UndoBlocked")
 
 
 @rule("R0")
@@ -197,10 +197,10 @@ def test_verdict_and_its_evidence_are_stored_in_the_record() -> None:
     cluster = rolling().crash("2").run(10)
     record = next(r for r in cluster.records if r.version == "2")
     assert record.verdict == "Quarantined"
-    told = json.loads(record.failure or "{}")
-    assert (told["reason"], told["observed"]) == ("ServerExited", "exit code 1")
-    assert told["pod"]
-    assert told["container"] == "server"
+    failure = json.loads(record.failure or "{}")
+    assert (failure["reason"], failure["observed"]) == ("ServerExited", "exit code 1")
+    assert failure["pod"]
+    assert failure["container"] == "server"
     # The record alone has the quarantine, and its cause.
     cluster.status = Status()
     assert cluster.service is not None
@@ -216,8 +216,8 @@ def test_verdict_and_its_evidence_are_stored_in_the_record() -> None:
 def test_quarantine_holds_while_any_one_place_records_the_failure(keeper: str) -> None:
     cluster = rolling().crash("2").run(10)
     assert cluster.service is not None
-    told = cluster.revision("2") if keeper == "service" else None
-    cluster.service = recorded(cluster.service, quarantined=told)
+    quarantined = cluster.revision("2") if keeper == "service" else None
+    cluster.service = recorded(cluster.service, quarantined=quarantined)
     if keeper != "record":
         cluster.records = [replace(r, verdict=None, failure=None) for r in cluster.records]
     if keeper != "status":
@@ -247,8 +247,8 @@ def test_service_restored_during_a_rollback_still_records_the_failure() -> None:
     assert cluster.service is not None
     cluster.service = replace(cluster.service, color="")
     decision = cluster.reconcile()
-    told = [a.traffic.quarantined for a in decision.actions if isinstance(a, SelectColor)]
-    assert told == [cluster.revision("2")]
+    quarantined = [a.traffic.quarantined for a in decision.actions if isinstance(a, SelectColor)]
+    assert quarantined == [cluster.revision("2")]
 
 
 @rule("R15", "R18")

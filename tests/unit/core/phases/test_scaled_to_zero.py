@@ -208,9 +208,9 @@ def test_first_version_of_a_model_that_is_scaled_to_zero_has_no_pods(begun: floa
     assert bool(cluster.deployments) == bool(begun)
     assert cluster.status.phase == "Starting", "the progress deadline does not count"
     assert "waits because the model is scaled to zero" in cluster.status.message
-    told = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
-    assert told["Ready"] == ("False", "ScaledToZero")
-    assert told["Available"] == ("False", "NoVersionPromoted")
+    conditions = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
+    assert conditions["Ready"] == ("False", "ScaledToZero")
+    assert conditions["Available"] == ("False", "NoVersionPromoted")
     cluster.spec = spec("1")
     cluster.run(10)
     assert cluster.status.phase == "Ready"

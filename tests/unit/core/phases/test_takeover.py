@@ -119,10 +119,10 @@ def test_failed_version_that_became_stable_is_reported_as_failed_until_a_retry(m
     cluster.run(60)
     assert answering(cluster) == {"2"}
     assert cluster.status.phase == "Failed"
-    told = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
-    assert told["Available"] == ("True", "Serving")
-    assert told["Ready"] == ("False", "Aborted")
-    assert told["Stalled"] == ("True", "Aborted")
+    conditions = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
+    assert conditions["Available"] == ("True", "Serving")
+    assert conditions["Ready"] == ("False", "Aborted")
+    assert conditions["Stalled"] == ("True", "Aborted")
     assert "It failed at" in cluster.status.message
     cluster.annotations["retry"] = f"{cluster.revision('2')}/again"
     cluster.run(120)

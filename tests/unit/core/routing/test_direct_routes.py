@@ -105,8 +105,10 @@ def test_ways_are_closed_as_soon_as_a_refused_write_is_admitted(
     rejected = cluster.reconcile()
     assert not any(directs(rejected)), "no write opens them again"
     assert cluster.rejection.message in rejected.status.message
-    told = {c.type: c.status for c in rejected.status.conditions}
-    assert told["RolledBack"] == "False", "requests reach the candidate as long as the route stands"
+    conditions = {c.type: c.status for c in rejected.status.conditions}
+    assert conditions["RolledBack"] == "False", (
+        "requests reach the candidate as long as the route stands"
+    )
     cluster.rejection = None
     cluster.run(2)
     assert cluster.route is not None

@@ -14,7 +14,7 @@ from core.api_answers import ANSWERS, invalid_pod
 from core.cluster import Cluster, spec
 
 PHASES = {row.phase for row in TABLE}
-Deed = Callable[[Cluster], None]
+Change = Callable[[Cluster], None]
 Maker = Callable[..., dict[str, object]]
 #: Reasons for which no version serves though one is promoted, and that no Event reports.
 EXPECTED = {"ScaledToZero", "ScalingUp", "NoVersionPromoted", "Recreating"}
@@ -37,8 +37,8 @@ def agree(cluster: Cluster) -> None:
     """Decides once; raises AssertionError where the status is false."""
     live = served(cluster)
     status = cluster.reconcile().status
-    told = {c.type: c for c in status.conditions}
-    assert told["Available"].status == ("True" if live else "False"), status.message
+    conditions = {c.type: c for c in status.conditions}
+    assert conditions["Available"].status == ("True" if live else "False"), status.message
     assert status.message
     assert status.message[0].isupper()
     for condition in status.conditions:
@@ -46,12 +46,12 @@ def agree(cluster: Cluster) -> None:
         assert condition.reason not in PHASES - {status.phase, "RolledBack"}, condition
         if condition.type in HOLDING and condition.status == "False":
             assert condition.reason not in HOLDING[condition.type] | {"Ready", "Baking"}, condition
-    if status.phase in ("Ready", "Baking") and told["Available"].reason not in EXPECTED:
+    if status.phase in ("Ready", "Baking") and conditions["Available"].reason not in EXPECTED:
         assert live, status.message
     promoted = status.stable.revision if status.stable else None
     if status.phase == "Degraded":
         assert promoted not in live
-    if status.phase == "Ready" and told["Available"].reason not in EXPECTED:
+    if status.phase == "Ready" and conditions["Available"].reason not in EXPECTED:
         assert promoted in live, "ready, and another version serves"
     if promoted not in live:
         assert f"({promoted}) is serving" not in status.message
@@ -59,27 +59,27 @@ def agree(cluster: Cluster) -> None:
         assert part is None or part.ready_replicas or not part.effective_weight
     assert ".;" not in status.message
     if not live:
-        assert told["Ready"].status == "False" or told["Ready"].reason == "ScaledToZero"
+        assert conditions["Ready"].status == "False" or conditions["Ready"].reason == "ScaledToZero"
         assert "is serving" not in status.message.replace("o version is serving", "")
         assert "keeps serving" not in status.message
-        if status.stable and told["Available"].reason not in EXPECTED:
+        if status.stable and conditions["Available"].reason not in EXPECTED:
             assert "o version is serving" in status.message
     failed = status.failure.revision if status.failure else None
-    if told["RolledBack"].status == "True":
+    if conditions["RolledBack"].status == "True":
         assert failed
         assert failed not in live, "rolled back, and it answers callers"
         assert "keeps its traffic" not in status.message
     if failed not in live:
         assert "keeps its traffic" not in status.message
     if failed in live and status.stable and status.stable.revision != failed:
-        assert told["RolledBack"].status == "False"
+        assert conditions["RolledBack"].status == "False"
         assert status.candidate
         assert status.candidate.revision == failed
         assert "was rolled back" not in status.message
     for rejection in status.rejected_writes or ():
         assert rejection.message in status.message, "every rejection is in the message"
-        assert rejection.message in told["WritesRejected"].message
-    assert ("WritesRejected" in told) == bool(cluster.rejection)
+        assert rejection.message in conditions["WritesRejected"].message
+    assert ("WritesRejected" in conditions) == bool(cluster.rejection)
 
 
 def starting(cluster: Cluster) -> None:
@@ -172,8 +172,8 @@ def all_crash(cluster: Cluster) -> None:
             cluster.crash(version)
 
 
-def _rejected(kind: str, reason: RejectionReason) -> Deed:
-    def deed(cluster: Cluster) -> None:
+def _rejected(kind: str, reason: RejectionReason) -> Change:
+    def change(cluster: Cluster) -> None:
         name = "m"
         if kind == "Deployment":
             revision = cluster.observed().deployments[-1].revision if cluster.deployments else "x"
@@ -182,8 +182,8 @@ def _rejected(kind: str, reason: RejectionReason) -> Deed:
             name = f"m-{cluster.records[-1].revision}"
         cluster.rejection = ANSWERS[reason](ObjectRef(kind, name))
 
-    deed.__name__ = f"{kind}_{reason}"
-    return deed
+    change.__name__ = f"{kind}_{reason}"
+    return change
 
 
 def quota_on_pods(cluster: Cluster) -> None:

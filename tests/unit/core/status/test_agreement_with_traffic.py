@@ -12,7 +12,7 @@ from canarium.api.reasons import RejectionReason
 from core.cluster import Cluster, computed_once, gateway_spec, spec
 from core.status.phase_scenarios import (
     PHASES,
-    Deed,
+    Change,
     Maker,
     _rejected,
     agree,
@@ -38,7 +38,7 @@ rule = pytest.mark.rule
 
 
 #: Each phase of the table, and how it is reached; the phase is in the status once it is decided.
-REACHED: dict[str, Deed] = {
+REACHED: dict[str, Change] = {
     "Starting": starting,
     "Ready": ready,
     "Progressing": progressing,
@@ -50,10 +50,10 @@ REACHED: dict[str, Deed] = {
     "Degraded": degraded,
 }
 #: Not a separate phase: no version serves, as requested.
-SCALED_TO_ZERO: dict[str, Deed] = {"scaled_to_zero": scaled_to_zero}
+SCALED_TO_ZERO: dict[str, Change] = {"scaled_to_zero": scaled_to_zero}
 
 
-DEEDS: tuple[Deed, ...] = (
+CHANGES: tuple[Change, ...] = (
     stable_crashes,
     all_crash,
     quota_on_pods,
@@ -104,11 +104,11 @@ def test_phase_of_the_walk_is_reached(phase: str, make: Maker) -> None:
 
 # F1
 @rule("R29")
-@pytest.mark.parametrize("deed", every(DEEDS), ids=lambda deed: deed.__name__)
+@pytest.mark.parametrize("change", every(CHANGES), ids=lambda change: change.__name__)
 @pytest.mark.parametrize(("phase", "make"), WALK)
-def test_status_agrees_with_the_traffic(phase: str, deed: Deed, make: Maker) -> None:
+def test_status_agrees_with_the_traffic(phase: str, change: Change, make: Maker) -> None:
     cluster = at(phase, make)
-    deed(cluster)
+    change(cluster)
     cluster._endpoints()
     for _ in range(6):
         agree(cluster)

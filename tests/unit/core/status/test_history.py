@@ -21,7 +21,7 @@ def rolling(**rollout: object) -> Cluster:
     return cluster.run(8)
 
 
-def told(cluster: Cluster) -> list[tuple[str | None, str, str]]:
+def outcomes(cluster: Cluster) -> list[tuple[str | None, str, str]]:
     """The history, oldest first."""
     return [(o.version, o.outcome, o.by) for o in reversed(cluster.status.history)]
 
@@ -34,7 +34,7 @@ def test_candidate_that_a_newer_spec_ends_is_superseded() -> None:
     cluster = rolling()
     cluster.spec = spec("3")
     cluster.run(60)
-    assert told(cluster) == [FIRST, ("2", "Superseded", "spec"), ("3", "Promoted", "operator")]
+    assert outcomes(cluster) == [FIRST, ("2", "Superseded", "spec"), ("3", "Promoted", "operator")]
     assert cluster.status.history[1].reason == "SpecChanged"
 
 
@@ -43,7 +43,7 @@ def test_first_version_that_a_newer_spec_ends_is_superseded() -> None:
     cluster = Cluster(spec("1")).run(1)
     cluster.spec = spec("2")
     cluster.run(20)
-    assert told(cluster) == [("1", "Superseded", "spec"), ("2", "Promoted", "operator")]
+    assert outcomes(cluster) == [("1", "Superseded", "spec"), ("2", "Promoted", "operator")]
 
 
 @rule("R10", "R21")
@@ -53,7 +53,7 @@ def test_candidate_that_an_invalid_spec_ends_is_superseded() -> None:
     cluster.rejection = invalid_pod()
     cluster.run(60)
     assert cluster.status.phase == "Invalid"
-    assert told(cluster) == [FIRST, ("2", "Superseded", "spec")]
+    assert outcomes(cluster) == [FIRST, ("2", "Superseded", "spec")]
 
 
 @rule("R10")
@@ -64,7 +64,7 @@ def test_command_for_the_newer_version_does_not_end_the_older_one() -> None:
     cluster.reconcile()  # It dies with the record stored, and the status not yet written.
     cluster.annotations["promote-full"] = f"{cluster.revision('3')}/t1"
     cluster.run(60)
-    assert told(cluster)[1:] == [
+    assert outcomes(cluster)[1:] == [
         ("2", "Superseded", "spec"),
         ("3", "Promoted", "command promote-full/t1"),
     ]
@@ -76,7 +76,7 @@ def test_version_that_failed_before_the_newer_spec_is_not_superseded(first: bool
     cluster = Cluster(spec("2"), broken={"2"}).run(10) if first else rolling().crash("2").run(10)
     cluster.spec = spec("3")
     cluster.run(60)
-    ends = [outcome for version, outcome, _ in told(cluster) if version == "2"]
+    ends = [outcome for version, outcome, _ in outcomes(cluster) if version == "2"]
     assert ends == ["Failed" if first else "RolledBack"]
 
 
@@ -87,11 +87,11 @@ def test_return_to_a_failed_version_adds_no_history(first: bool) -> None:
     cluster.broken = set()
     cluster.spec = spec("3")
     cluster.run(90)
-    known, events = told(cluster), len(cluster.events)
+    known, events = outcomes(cluster), len(cluster.events)
     cluster.spec = spec("2")
     cluster.run(60)
     assert cluster.status.phase == "RolledBack"
-    assert told(cluster) == known
+    assert outcomes(cluster) == known
     assert [e.reason for e in cluster.events[events:]] == ["RolledBack"]
 
 
@@ -102,7 +102,7 @@ def test_failure_that_preceded_a_newer_spec_is_in_the_history() -> None:
     cluster.crash("2").reconcile()
     cluster.spec = spec("3")
     cluster.run(60)
-    assert told(cluster)[1:] == [("2", "RolledBack", "operator"), ("3", "Promoted", "operator")]
+    assert outcomes(cluster)[1:] == [("2", "RolledBack", "operator"), ("3", "Promoted", "operator")]
 
 
 @rule("R10", "R15", "R18")
@@ -117,7 +117,11 @@ def test_promotion_that_preceded_a_newer_spec_is_in_the_history() -> None:
     cluster.status = before
     cluster.spec = spec("3", rollout=cluster.spec["rollout"])
     cluster.run(90)
-    assert told(cluster) == [FIRST, ("2", "Promoted", "operator"), ("3", "Promoted", "operator")]
+    assert outcomes(cluster) == [
+        FIRST,
+        ("2", "Promoted", "operator"),
+        ("3", "Promoted", "operator"),
+    ]
 
 
 @rule("R18")
@@ -126,7 +130,7 @@ def test_candidate_written_into_the_status_by_hand_is_not_in_the_history() -> No
     forged = RevisionStatus(revision="nonsense")
     cluster.status = cluster.status.model_copy(update={"candidate": forged})
     cluster.run(10)
-    assert told(cluster) == [FIRST]
+    assert outcomes(cluster) == [FIRST]
 
 
 @rule("R16")
@@ -147,4 +151,4 @@ def test_promotion_names_the_command_that_caused_it(
         cluster.annotations[order] = f"{cluster.revision('2')}/t{number}"
         cluster.run(8)
     cluster.run(60)
-    assert told(cluster) == [FIRST, ("2", "Promoted", by)]
+    assert outcomes(cluster) == [FIRST, ("2", "Promoted", by)]

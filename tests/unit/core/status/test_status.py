@@ -37,12 +37,12 @@ def test_outage_of_a_promoted_version_names_pod_exit_code_and_last_log_line(paus
     cluster._endpoints()
     cluster.run(2)
     status = cluster.status
-    told = {c.type: (c.status, c.reason) for c in status.conditions}
+    by_type = {c.type: (c.status, c.reason) for c in status.conditions}
     assert status.phase == "Degraded"
     assert "last with code 3: boom: no such file (pod/p" in status.message
     assert "container server" in status.message
-    assert told["Available"] == ("False", "CrashLoopBackOff")
-    assert told["Ready"] == ("False", "CrashLoopBackOff")
+    assert by_type["Available"] == ("False", "CrashLoopBackOff")
+    assert by_type["Ready"] == ("False", "CrashLoopBackOff")
     events = [e for e in cluster.events if e.reason == "CrashLoopBackOff"]
     assert len(events) == 1
     assert "boom: no such file" in events[0].message
@@ -60,9 +60,9 @@ def test_failed_version_with_traffic_is_not_called_rolled_back() -> None:
     cluster.rejection = denied(ObjectRef("Service", "m"))
     decision = cluster.reconcile()
     status = decision.status
-    told = {c.type: (c.status, c.reason) for c in status.conditions}
-    assert told["RollbackBlocked"] == ("True", "AdmissionDenied")
-    assert told["RolledBack"] == ("False", "RollbackBlocked")
+    by_type = {c.type: (c.status, c.reason) for c in status.conditions}
+    assert by_type["RollbackBlocked"] == ("True", "AdmissionDenied")
+    assert by_type["RolledBack"] == ("False", "RollbackBlocked")
     assert cluster.rejection.message in status.message
     assert status.candidate
     assert status.weight == status.candidate.effective_weight > 0
@@ -116,8 +116,8 @@ def test_scaling_up_from_zero_is_not_an_outage() -> None:
     cluster.boot = 5.0
     cluster.spec = spec("1")
     cluster.run(2)
-    told = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
-    assert told["Available"] == ("False", "ScalingUp")
+    by_type = {c.type: (c.status, c.reason) for c in cluster.status.conditions}
+    assert by_type["Available"] == ("False", "ScalingUp")
     assert cluster.status.phase == "Starting"
     cluster.run(10)
     assert cluster.status.phase == "Ready"

@@ -12,7 +12,7 @@ from canarium.kube.errors import ApiError
 NAME = 'Pod "m-rev-trial" is invalid: '
 
 
-def told(message: str, spec: dict[str, Any]) -> str:
+def translated(message: str, spec: dict[str, Any]) -> str:
     found = rejection_of(ApiError(422, "Invalid", message), spec)
     assert found is not None
     return found.message
@@ -55,7 +55,7 @@ LIMITED = {"containers": [{"name": "server", "resources": {"limits": {}}}]}
 def test_rejection_names_the_field_that_the_user_wrote(
     path: str, spec: dict[str, Any], shown: str
 ) -> None:
-    assert told(f'{NAME}{path}: Invalid value: "2"', spec) == f'{shown}: Invalid value: "2"'
+    assert translated(f'{NAME}{path}: Invalid value: "2"', spec) == f'{shown}: Invalid value: "2"'
 
 
 @pytest.mark.rule("R21")
@@ -65,4 +65,4 @@ def test_unknown_field_is_named_by_its_place_in_the_template() -> None:
         'unknown field "spec.nodeSelectors"'
     )
     spec = {"podTemplate": {"spec": {"nodeSelectors": {}}}}
-    assert told(message, spec) == 'unknown field "spec.podTemplate.spec.nodeSelectors"'
+    assert translated(message, spec) == 'unknown field "spec.podTemplate.spec.nodeSelectors"'

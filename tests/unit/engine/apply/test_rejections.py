@@ -10,7 +10,7 @@ from canarium.engine.apply.rejections import PATIENT, URGENT, Rejections
 from canarium.kube import resources
 
 KEY = ("risk", "fraud")
-BASIS = (1, ResolvedRuntime())
+INPUTS = (1, ResolvedRuntime())
 ROUTE = Rejection(ObjectRef("HTTPRoute", "fraud"), "no such field")
 
 
@@ -28,16 +28,16 @@ def test_rejected_write_that_moves_traffic_is_retried_at_once() -> None:
     clock = Clock()
     rejections = Rejections(clock)
     for _ in range(8):
-        rejections.add(KEY, BASIS, ROUTE)
+        rejections.add(KEY, INPUTS, ROUTE)
     clock.now += 1
-    assert rejections.of(KEY, BASIS) == (ROUTE,)
+    assert rejections.of(KEY, INPUTS) == (ROUTE,)
     rejections.set_urgent(KEY, True)
-    assert rejections.of(KEY, BASIS) == ()
+    assert rejections.of(KEY, INPUTS) == ()
     assert rejections.outdated(KEY)
 
-    rejections.add(KEY, BASIS, ROUTE)
+    rejections.add(KEY, INPUTS, ROUTE)
     rejections.set_urgent(KEY, True)
-    assert rejections.of(KEY, BASIS) == (ROUTE,)
+    assert rejections.of(KEY, INPUTS) == (ROUTE,)
     assert not rejections.outdated(KEY)
     wait = rejections.next_try(KEY)
     assert wait is not None
@@ -50,13 +50,13 @@ def test_rejection_is_over_with_the_next_successful_write_of_the_object() -> Non
     clock = Clock()
     rejections = Rejections(clock)
     for _ in range(8):
-        rejections.add(KEY, BASIS, ROUTE)
+        rejections.add(KEY, INPUTS, ROUTE)
     clock.now += 1
     with rejections.guarding(KEY, resources.SERVICES, "fraud"):
         pass
-    assert rejections.of(KEY, BASIS) == (ROUTE,), "another object was written"
+    assert rejections.of(KEY, INPUTS) == (ROUTE,), "another object was written"
     with rejections.guarding(KEY, resources.HTTP_ROUTES, "fraud"):
         pass
-    assert rejections.of(KEY, BASIS) == ()
+    assert rejections.of(KEY, INPUTS) == ()
     assert rejections.outdated(KEY), "the decision is made again, without it"
     assert rejections.next_try(KEY) is None

@@ -21,7 +21,7 @@ def pod(
     *conditions: tuple[str, str, int], meta: dict[str, Any] | None = None, **status: Any
 ) -> Pod:
     """A pod made at 0, with conditions by type, status and time."""
-    told = [
+    conditions = [
         {"type": kind, "status": state, "lastTransitionTime": at(changed)}
         for kind, state, changed in conditions
     ]
@@ -29,7 +29,7 @@ def pod(
     own = {"name": "p", "namespace": "ns", "uid": "u", "resourceVersion": "1", "labels": marks}
     raw = {
         "metadata": {**own, "creationTimestamp": at(0), **(meta or {})},
-        "status": {"conditions": told} | status,
+        "status": {"conditions": conditions} | status,
     }
     return pods.pod(raw).fact
 
@@ -44,8 +44,8 @@ def initialized(finished: int) -> dict[str, Any]:
 )
 def test_pod_with_a_scheduling_gate_is_not_unschedulable(reason: str, since: int | None) -> None:
     """As one of a queue, such as Kueue's: no node was looked for yet."""
-    told = {"type": "PodScheduled", "status": "False", "reason": reason, "message": "why"}
-    seen = pod(conditions=[{**told, "lastTransitionTime": at(9)}])
+    condition = {"type": "PodScheduled", "status": "False", "reason": reason, "message": "why"}
+    seen = pod(conditions=[{**condition, "lastTransitionTime": at(9)}])
     assert seen.unschedulable_since == since
     assert seen.unschedulable_message == ("why" if since else "")
     assert seen.scheduling_gated == (reason == "SchedulingGated")
@@ -59,7 +59,7 @@ def test_terminating_pod_has_the_deadline_of_its_deletion() -> None:
 
 @rule("R25")
 @pytest.mark.parametrize(
-    ("told", "why"),
+    ("fields", "why"),
     [
         ({"phase": "Running"}, None),
         (
@@ -70,8 +70,8 @@ def test_terminating_pod_has_the_deadline_of_its_deletion() -> None:
         ({"phase": "Succeeded"}, "Succeeded"),
     ],
 )
-def test_pod_without_running_containers_has_ended(told: dict[str, str], why: str) -> None:
-    assert pod(**told).ended == why
+def test_pod_without_running_containers_has_ended(fields: dict[str, str], why: str) -> None:
+    assert pod(**fields).ended == why
 
 
 @rule("R7")
@@ -130,11 +130,11 @@ def test_server_container_is_found_by_name_with_its_readiness() -> None:
 
 def scaler(*conditions: tuple[str, str, str]) -> Any:
     meta = {"name": "m-r", "namespace": "ns", "uid": "u", "resourceVersion": "1", "labels": {}}
-    told = [
+    conditions = [
         {"type": t, "status": s, "reason": r, "message": "why", "lastTransitionTime": at(9)}
         for t, s, r in conditions
     ]
-    raw = {"metadata": meta, "spec": {"maxReplicas": 4}, "status": {"conditions": told}}
+    raw = {"metadata": meta, "spec": {"maxReplicas": 4}, "status": {"conditions": conditions}}
     return projections.autoscaler(raw).fact.fault
 
 
@@ -168,8 +168,8 @@ def test_autoscaler_faults_are_read_from_its_conditions(
 )
 def test_deployment_quotes_the_rejection_of_its_pods(reason: str, expected: str | None) -> None:
     meta = {"name": "m-r", "namespace": "ns", "uid": "u", "resourceVersion": "1", "labels": {}}
-    told = {"type": "ReplicaFailure", "status": "True", "reason": reason}
+    condition = {"type": "ReplicaFailure", "status": "True", "reason": reason}
     spec = {"template": {"metadata": {}, "spec": {"containers": []}}}
-    status = {"conditions": [{**told, "message": "exceeded quota: q"}]}
+    status = {"conditions": [{**condition, "message": "exceeded quota: q"}]}
     raw = {"metadata": meta, "spec": spec, "status": status}
     assert projections.deployment(raw).fact.failure == expected

@@ -31,7 +31,7 @@ class Server:
     """An API server that records the writes about one model."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.writes: list[str] = []
         self.dated: list[str] = []
         self.model: dict[str, Any] = {
             "apiVersion": "a/v1",
@@ -43,12 +43,12 @@ class Server:
         }  # fmt: skip
 
     async def replace(self, resource: Any, namespace: str, name: str, body: Any, sub: str) -> Any:
-        self.told.append("status")
+        self.writes.append("status")
         self.model = {**self.model, "status": body["status"]}
         return {**self.model, "metadata": {**self.model["metadata"], "resourceVersion": "2"}}
 
     async def create(self, resource: Any, namespace: str, body: Any) -> Any:
-        self.told.append(body["reason"])
+        self.writes.append(body["reason"])
         self.dated.append(body["firstTimestamp"])
         return body
 
@@ -66,22 +66,24 @@ class World:
         store.parents.observe(self.server.model)
         self.woken.clear()
         statuses = StatusWriter(api, store, self.queue, timing, Unobserved())
-        self.telling = StatusScheduler(statuses, self.queue, timing)
+        self.scheduler = StatusScheduler(statuses, self.queue, timing)
         self.queue.add(KEY, urgency)
         assert self.queue.take() == KEY
         if waiting is not None:
             self.queue.add(OTHER, waiting)
 
-    async def tell(self, decision: Plan) -> list[str]:
+    async def publish(self, decision: Plan) -> list[str]:
         """Writes about a decision on the model as it is stored."""
-        before = len(self.server.told)
-        told = self.server.model
-        await self.telling.publish(KEY, told, self.telling.with_pending_status(KEY, told), decision)
-        return self.server.told[before:]
+        before = len(self.server.writes)
+        model = self.server.model
+        await self.scheduler.publish(
+            KEY, model, self.scheduler.with_pending_status(KEY, model), decision
+        )
+        return self.server.writes[before:]
 
 
 @pytest.mark.parametrize(
-    ("urgency", "waiting", "told"),
+    ("urgency", "waiting", "writes"),
     [
         (Urgency.CHANGE, None, ["status", "Promoted"]),
         (Urgency.CHANGE, Urgency.IDLE, ["status", "Promoted"]),
@@ -94,41 +96,41 @@ class World:
     ],
 )
 async def test_busy_queue_defers_events_after_status_and_status_after_traffic(
-    urgency: Urgency, waiting: Urgency | None, told: list[str]
+    urgency: Urgency, waiting: Urgency | None, writes: list[str]
 ) -> None:
-    assert await World(urgency, waiting).tell(DECIDED) == told
+    assert await World(urgency, waiting).publish(DECIDED) == writes
 
 
 async def test_status_is_never_deferred_indefinitely() -> None:
     world = World(Urgency.CHANGE, Urgency.CHANGE)
-    assert await world.tell(DECIDED) == []
+    assert await world.publish(DECIDED) == []
     world.clock.now += 45.0
-    assert await world.tell(AFTER) == []
+    assert await world.publish(AFTER) == []
     world.clock.now += 0.1
-    assert await world.tell(AFTER) == ["status"]
+    assert await world.publish(AFTER) == ["status"]
 
 
 async def test_deferred_status_does_not_wake_its_model_once_it_is_written() -> None:
     world = World(Urgency.CHANGE, Urgency.CHANGE)
-    assert await world.tell(DECIDED) == []
+    assert await world.publish(DECIDED) == []
     world.clock.now += 45.1
-    assert await world.tell(AFTER) == ["status"]
+    assert await world.publish(AFTER) == ["status"]
     assert world.woken == []
 
 
 async def test_status_that_is_new_wakes_its_model_once_it_is_written() -> None:
     world = World(Urgency.CHANGE, None)
-    await world.tell(DECIDED)
+    await world.publish(DECIDED)
     assert world.woken == [KEY]
 
 
 async def test_deferred_event_is_posted_once() -> None:
     world = World(Urgency.RESYNC, Urgency.RESYNC)
-    assert await world.tell(DECIDED) == ["status"]
+    assert await world.publish(DECIDED) == ["status"]
     world.queue.done(KEY)
     assert [world.queue.take(), world.queue.take()] == [OTHER, KEY]
-    assert await world.tell(AFTER) == ["Promoted"]
-    assert await world.tell(AFTER) == []
+    assert await world.publish(AFTER) == ["Promoted"]
+    assert await world.publish(AFTER) == []
 
 
 @pytest.mark.parametrize(
@@ -138,36 +140,36 @@ async def test_deferred_event_is_posted_once() -> None:
 )
 async def test_event_is_deferred_no_longer_than_its_limit(event: Event, limit: float) -> None:
     world = World(Urgency.RESYNC, Urgency.RESYNC)
-    assert await world.tell(replace(DECIDED, events=(event,))) == ["status"]
+    assert await world.publish(replace(DECIDED, events=(event,))) == ["status"]
     world.clock.now += limit
-    assert await world.tell(AFTER) == []
+    assert await world.publish(AFTER) == []
     world.clock.now += 0.1
-    assert await world.tell(AFTER) == [event.reason]
+    assert await world.publish(AFTER) == [event.reason]
 
 
 async def test_deferred_event_has_the_time_of_what_it_reports() -> None:
     world = World(Urgency.RESYNC, Urgency.RESYNC)
     began = world.clock.now
-    await world.tell(DECIDED)
+    await world.publish(DECIDED)
     world.clock.now += 121.0
-    assert await world.tell(AFTER) == ["Promoted"]
+    assert await world.publish(AFTER) == ["Promoted"]
     assert world.server.dated == [stamp(began)[:19] + "Z"]
 
 
 async def test_deferred_event_of_a_deleted_model_is_not_posted_for_its_successor() -> None:
     world = World(Urgency.RESYNC, Urgency.RESYNC)
-    assert await world.tell(DECIDED) == ["status"]
+    assert await world.publish(DECIDED) == ["status"]
     world.queue.take()
     world.server.model["metadata"] = {**world.server.model["metadata"], "uid": "another"}
-    assert await world.tell(AFTER) == []
+    assert await world.publish(AFTER) == []
 
 
 async def test_status_of_a_new_decision_has_its_own_deferral() -> None:
     world = World(Urgency.CHANGE, Urgency.RESYNC)
-    assert await world.tell(DECIDED) == ["status"]
+    assert await world.publish(DECIDED) == ["status"]
     world.clock.now += 50.0
     world.queue.add(OTHER, Urgency.CHANGE)
-    assert await world.tell(NEWER) == []
+    assert await world.publish(NEWER) == []
 
 
 @pytest.mark.rule("R6", "R29")
@@ -181,12 +183,12 @@ async def test_effective_weight_is_written_sooner_than_pod_counts() -> None:
         )
 
     world = World(Urgency.CHANGE, None)
-    assert await world.tell(replace(shared(50, 8), status_is_urgent=True)) == ["status"]
-    assert await world.tell(shared(50, 7)) == []
+    assert await world.publish(replace(shared(50, 8), status_is_urgent=True)) == ["status"]
+    assert await world.publish(shared(50, 7)) == []
     world.clock.now += 5.0
-    assert await world.tell(shared(50, 7)) == [], "only a count differs"
+    assert await world.publish(shared(50, 7)) == [], "only a count differs"
     world = World(Urgency.CHANGE, None)
-    assert await world.tell(replace(shared(50, 8), status_is_urgent=True)) == ["status"]
-    assert await world.tell(shared(80, 8)) == []
+    assert await world.publish(replace(shared(50, 8), status_is_urgent=True)) == ["status"]
+    assert await world.publish(shared(80, 8)) == []
     world.clock.now += 2.0
-    assert await world.tell(shared(80, 8)) == ["status"]
+    assert await world.publish(shared(80, 8)) == ["status"]
