@@ -23,7 +23,7 @@ from canarium.api.effective_spec import effective_spec
 from canarium.api.gates import WebGate
 from canarium.api.model_deployment import Spec
 from canarium.api.reasons import ConditionReason
-from canarium.api.route_kind import HTTP_ROUTE, VIRTUAL_SERVICE, RouteKind
+from canarium.api.route_kind import GRPC_ROUTE, HTTP_ROUTE, VIRTUAL_SERVICE, RouteKind
 from canarium.api.smoke_tests import JsonExpectation
 from canarium.api.status import Status
 from canarium.core.facts.check_templates import CheckTemplate
@@ -58,14 +58,16 @@ SPECS = tuple(
 )
 _IDENTITIES = {new_record(s, []).revision: s for s in SPECS}
 REVISIONS = (*_IDENTITIES, "zzzzzzzz")
+# One kind twice, so that a route in effect often has the kind that is wanted.
+_ROUTE_KINDS = (HTTP_ROUTE, HTTP_ROUTE, GRPC_ROUTE, VIRTUAL_SERVICE)
 _POOLS: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("revision", "stable", "candidate", "quarantined", "previous"), REVISIONS),
     "after": REVISIONS,
     "color": ("blue", "green", "blue", "green", ""),
     "algorithm": ("v1",),
     "strategy": ("Canary", "BlueGreen", "Recreate"),
-    "kind": ("HTTPRoute", "HTTPRoute", "VirtualService"),
-    "group": (HTTP_ROUTE.group, HTTP_ROUTE.group, VIRTUAL_SERVICE.group),
+    "kind": tuple(kind.kind for kind in _ROUTE_KINDS),
+    "group": tuple(kind.group for kind in _ROUTE_KINDS),
     "verdict": ("Quarantined",),
     "name": ("a", "b", "c", "d", "server"),
     "pod": ("a", "b"),
@@ -244,7 +246,7 @@ class Anything:
 
     def _plain(self, kind: Any, field: str) -> Any:
         if kind is RouteKind:
-            return self._one((HTTP_ROUTE, HTTP_ROUTE, VIRTUAL_SERVICE))
+            return self._one(_ROUTE_KINDS)
         if kind is WebGate:
             condition = self._one((None, JsonExpectation(path="$.approved")))
             return WebGate(url="https://gate.test/", interval="1m", condition=condition)
