@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from canarium_cli.main import cli
 from chart.rendering import helm, load
+from support import docs
 from support.docs import commands
 
 ROOT = Path(__file__).parents[2]
@@ -85,3 +86,26 @@ def test_server_image_of_the_readme_is_that_of_the_runtime() -> None:
         (ROOT / "operator" / "canarium" / "runtimes" / "mlserver-sklearn.yaml").read_text()
     )
     assert runtime["spec"]["image"] in (ROOT / "README.md").read_text()
+
+
+def test_packages_of_the_readme_are_those_of_a_bare_machine_in_continuous_integration() -> None:
+    [install] = [line for line in docs.blocks("README.md") if line.startswith("apt-get")]
+    workflow = (ROOT / ".github" / "workflows" / "ci.yaml").read_text()
+    assert install in workflow
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/getting-started.md", "docs/install.md"]
+)
+def test_every_target_that_a_page_names_is_in_the_makefile(page: str) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    lines = [*docs.blocks(page), *re.findall(r"`(make [^`]+)`", (ROOT / page).read_text())]
+    used = {word for line in lines if line.startswith("make ") for word in targets(line)}
+    assert used
+    assert {target for target in used if not re.search(rf"(?m)^{target}:", makefile)} == set()
+
+
+def targets(line: str) -> list[str]:
+    """The targets in a command of make, without variables and comments."""
+    words = shlex.split(line, comments=True)[1:]
+    return [word for word in words if "=" not in word]
