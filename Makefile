@@ -139,6 +139,7 @@ generate: .venv/.ready        ## write the CRDs, references, the chart's schema 
 messages: .venv/.ready        ## write tests/golden/messages*.md, every message that people read (minutes)
 	PYTHONPATH=tests/unit $(PY) -m core.messages
 	PYTHONPATH=tests/unit $(PY) -m core.other_messages
+	PYTHONPATH=tests/unit $(PY) -m core.validation_messages
 
 # The images that the chart names, and the lock of each (see the Dockerfile).
 DOCKER ?= docker

@@ -243,9 +243,9 @@ async def test_restart_and_lost_status_pass_no_gate(cluster: Cluster) -> None:
         ({"gates": [GATES[1], GATES[1]]}, "Duplicate value"),
         (
             {"gates": [{**GATES[0], "weight": 40}]},
-            "a gate before a weight requires a step of that weight in steps",
+            "gates before a weight require a step of that weight: add it to steps",
         ),
-        ({"steps": [], "gates": [GATES[0]]}, "a gate before a weight requires a step"),
+        ({"steps": [], "gates": [GATES[0]]}, "gates before a weight require a step"),
         (
             {"gates": [{"name": "a", "before": "Weight", "approval": {}}]},
             "weight is required with before: Weight and applies only to it",
@@ -264,7 +264,7 @@ async def test_restart_and_lost_status_pass_no_gate(cluster: Cluster) -> None:
         ),
         (
             {"bakeTime": "0s", "gates": [{**GATES[1], "before": "Finish"}]},
-            "a gate before Finish requires a bake",
+            "gates before Finish require a bake",
         ),
     ],
     ids=[

@@ -306,9 +306,7 @@ def test_older_operator_over_newer_crds_leaves_unsupported_models_unmanaged(
     site.model(space, shadow={"weight": 5}, restartToken="2")
     until(lambda: site.status(space)["phase"] == "Invalid", "complaint")
     status = site.status(space)
-    assert status["message"].startswith(
-        "spec.shadow: unknown field: not supported by this operator ("
-    )
+    assert status["message"].startswith("spec.shadow: unknown field. This operator (")
     conditions = {c["type"]: c for c in status["conditions"]}
     assert conditions["Ready"]["reason"] == conditions["Stalled"]["reason"] == "UnsupportedSpec"
     assert status["shadow"] == {"weight": 5}

@@ -100,7 +100,7 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
         (
             ("rollout", "steps"),
             [{"weight": 50}, {"weight": 20}],
-            ["spec.rollout.steps", "weights must not decrease"],
+            ["spec.rollout.steps", "the weights of steps must not decrease"],
         ),
         (
             ("rollout", "steps"),

@@ -58,7 +58,7 @@ class SeriesMeasure(Part):
             ),
             (
                 "!has(self.aggregation) || self.kind == 'Gauge'",
-                "aggregation applies only to kind Gauge",
+                "aggregation applies only to kind Gauge: remove it, or set kind: Gauge",
                 ".aggregation",
             ),
         )

@@ -12,7 +12,7 @@ from canarium.api.base import NAMED, Part, ruled
 _NOT_RESERVED = (
     "!self.name.matches('(?i)^(host|content-length|transfer-encoding|connection|keep-alive|upgrade"
     "|te|trailer|expect)$')",
-    "this header belongs to the HTTP client",
+    "this name of a header is reserved: the HTTP client sets it, so remove it here",
     ".name",
 )
 
@@ -53,7 +53,11 @@ class OAuth2(Part):
 
     model_config = ConfigDict(
         json_schema_extra=ruled(
-            ("isURL(self.tokenUrl)", "tokenUrl must be a valid URL", ".tokenUrl")
+            (
+                "isURL(self.tokenUrl)",
+                "tokenUrl must be a valid URL, such as https://login.example.com/token",
+                ".tokenUrl",
+            )
         )
     )
 
@@ -76,7 +80,7 @@ class OAuth2(Part):
 HTTPS_FOR_IDENTITY = (
     "!has(self.authentication) || !has(self.authentication.workloadIdentity) || "
     "!has(self.url) || self.url.startsWith('https://') || self.url.startsWith('{{')",
-    "workloadIdentity requires a URL of https",
+    "workloadIdentity requires a url that begins with https://",
     ".url",
 )
 
@@ -126,7 +130,7 @@ class Authentication(Part):
             (
                 "!has(self.workloadIdentity) || (self.workloadIdentity == 'AWS') == "
                 "has(self.sigV4)",
-                "workloadIdentity AWS requires sigV4, and Azure and Google exclude it",
+                "workloadIdentity AWS requires sigV4; with Azure and Google, remove sigV4",
                 ".sigV4",
             ),
         )

@@ -22,14 +22,15 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "rule": "!has(self.rollout) || !has(self.rollout.smokeTests) || "
             "(has(self.model.uri) && self.model.uri.startsWith('mlflow://')) || "
             "self.rollout.smokeTests.all(t, !has(t.fromSignature) || !t.fromSignature)",
-            "message": "fromSignature requires spec.model.uri of mlflow: set a body instead",
+            "message": "fromSignature of smokeTests requires spec.model.uri of mlflow: set a body "
+            "instead",
             "fieldPath": ".rollout.smokeTests",
         },
         {
             "rule": "!has(self.rollout) || !has(self.rollout.steps) || "
             "(has(self.traffic) && (has(self.traffic.gateway) || has(self.traffic.istio))) || "
             "self.rollout.steps.all(s, s.weight > 0)",
-            "message": "a step of weight 0 requires spec.traffic.router Gateway or Istio: a "
+            "message": "steps of weight 0 require spec.traffic.router Gateway or Istio: a "
             "Service sends requests to every ready pod",
             "fieldPath": ".rollout.steps",
         },
@@ -37,7 +38,7 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "rule": "!has(self.resources) || !has(self.resources.claims) || "
             "self.resources.claims.all(c, has(self.pod) && has(self.pod.resourceClaims) && "
             "self.pod.resourceClaims.exists(p, p.name == c.name))",
-            "message": "a claim of the server has to be in spec.pod.resourceClaims, by its name",
+            "message": "each of claims must be listed in spec.pod.resourceClaims by its name",
             "fieldPath": ".resources.claims",
         },
     ],
@@ -137,7 +138,7 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
         },
         {
             "rule": "!has(self.minReplicas) || has(self.maxReplicas)",
-            "message": "minReplicas needs maxReplicas",
+            "message": "minReplicas needs maxReplicas: set both",
             "fieldPath": ".minReplicas",
         },
         {
@@ -155,7 +156,7 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
         },
         {
             "rule": "has(self.maxReplicas) || (!has(self.metrics) && !has(self.behavior))",
-            "message": "metrics and behavior need maxReplicas",
+            "message": "metrics and behavior need maxReplicas: set it",
             "fieldPath": ".maxReplicas",
         },
     ],
@@ -163,7 +164,7 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
         {
             "rule": "!has(self.steps) || self.steps.all(i, i.weight <= 100) && "
             "self.steps.map(s, s.weight).isSorted()",
-            "message": "weights must not decrease from one step to the next",
+            "message": "the weights of steps must not decrease: sort steps by weight",
             "fieldPath": ".steps",
         },
         {
@@ -174,7 +175,8 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
         {
             "rule": "!has(self.gates) || self.gates.all(g, !has(g.weight) || "
             "(has(self.steps) && self.steps.exists(s, s.weight == g.weight)))",
-            "message": "a gate before a weight requires a step of that weight in steps",
+            "message": "gates before a weight require a step of that weight: add it to steps, or "
+            "change weight of the gate",
             "fieldPath": ".gates",
         },
         {
@@ -188,7 +190,7 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "rule": "!has(self.gates) || !has(self.bakeTime) || "
             "duration(self.bakeTime) > duration('0s') || "
             "self.gates.all(g, g.before != 'Finish')",
-            "message": "a gate before Finish requires a bake: set bakeTime above 0s, or use "
+            "message": "gates before Finish require a bake: set bakeTime above 0s, or use "
             "before: Promotion",
             "fieldPath": ".gates",
         },

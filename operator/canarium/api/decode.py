@@ -15,10 +15,10 @@ from canarium.api.status import Status
 class UnsupportedResource(Exception):
     """A spec or a status was written by a newer operator, or against a newer schema."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(
-            f"{what}: not supported by this operator ({VERSION}); the model is left unmanaged. "
-            "Upgrade the operator or remove the field"
+            f"{what}. This operator ({VERSION}) does not support it and leaves the model "
+            f"unmanaged. Upgrade the operator{remedy}"
         )
 
 
@@ -27,7 +27,7 @@ def decode_spec(raw: Mapping[str, Any]) -> Spec:
     try:
         return Spec.model_validate(raw)
     except ValidationError as error:
-        raise UnsupportedResource(_where("spec", error)) from error
+        raise _unsupported("spec", error) from error
 
 
 def decode_status(raw: Mapping[str, Any] | None) -> Status:
@@ -35,13 +35,15 @@ def decode_status(raw: Mapping[str, Any] | None) -> Status:
     try:
         return Status.model_validate(raw or {})
     except ValidationError as error:
-        raise UnsupportedResource(_where("status", error)) from error
+        raise _unsupported("status", error) from error
 
 
-def _where(root: str, error: ValidationError) -> str:
+def _unsupported(root: str, error: ValidationError) -> UnsupportedResource:
     first = error.errors(include_url=False)[0]
     path = root
     for step in first["loc"]:
         path += f"[{step}]" if isinstance(step, int) else f".{step}"
-    unknown = first["type"] == "extra_forbidden"
-    return f"{path}: {'unknown field' if unknown else first['msg']}"
+    if first["type"] == "extra_forbidden":
+        return UnsupportedResource(f"{path}: unknown field", " or remove the field")
+    remedy = " or set the field" if first["type"] == "missing" else " or correct the field"
+    return UnsupportedResource(f"{path}: {first['msg']}", remedy)

@@ -45,7 +45,11 @@ class WebGate(Part):
 
     model_config = ConfigDict(
         json_schema_extra=ruled(
-            ("isURL(self.url)", "url must be a valid URL", ".url"),
+            (
+                "isURL(self.url)",
+                "url must be a valid URL, such as https://risk.example.com/answer",
+                ".url",
+            ),
             (
                 "!has(self.authentication) || !has(self.authentication.workloadIdentity)",
                 "workloadIdentity applies only to checks: set secretName",
@@ -171,7 +175,7 @@ class Gate(Part):
             ),
             (
                 "!has(self.onError) || has(self.timeout)",
-                "onError applies only to a gate with a timeout",
+                "onError applies only to a gate with a timeout: set timeout, or remove onError",
                 ".onError",
             ),
             (

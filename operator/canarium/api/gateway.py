@@ -111,8 +111,8 @@ class GatewayRouting(Weighted):
             (
                 "!has(self.protocol) || self.protocol != 'GRPC' || (!has(self.pathPrefix) && "
                 "!has(self.rewritePrefix) && !has(self.timeouts))",
-                "pathPrefix, rewritePrefix and timeouts apply only to HTTP: a GRPCRoute "
-                "does not support them",
+                "protocol GRPC excludes pathPrefix, rewritePrefix and timeouts: a GRPCRoute "
+                "does not support them, so remove them or set protocol: HTTP",
                 ".protocol",
             ),
             (

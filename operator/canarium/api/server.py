@@ -100,7 +100,7 @@ class Series(Part):
         json_schema_extra=ruled(
             (
                 "has(self.names) != (has(self.unavailable) && self.unavailable)",
-                "name the metrics, or set unavailable: true",
+                "set names of metrics, or unavailable: true",
                 ".names",
             )
         )
@@ -125,7 +125,7 @@ class Latency(Part):
         json_schema_extra=ruled(
             (
                 "has(self.name) != (has(self.unavailable) && self.unavailable)",
-                "name the metric, or set unavailable: true",
+                "set the name of the metric, or unavailable: true",
                 ".name",
             )
         )

@@ -88,7 +88,7 @@ class SmokeTest(Part):
             (
                 "!has(self.grpc) || !has(self.expect) || (!has(self.expect.json) && "
                 "!has(self.expect.schema) && !has(self.expect.status))",
-                "gRPC health supports only maxLatency: the response must be SERVING",
+                "expect supports only maxLatency with grpc: the response must be SERVING",
                 ".expect",
             ),
             (

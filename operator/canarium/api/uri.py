@@ -117,11 +117,11 @@ def uri_rules() -> list[Any]:
     rules = [
         {
             "rule": f"self.matches(r'^({'|'.join(FORMS)})://')",
-            "message": f"no known scheme; known are {known}",
+            "message": f"uri has no known scheme: begin it as one of {known}",
         },
         {
             "rule": r"!self.matches(r'(^|/)\.\.(/|$)')",
-            "message": "a path must not contain '..'",
+            "message": "uri must not contain '..' in its path: write the folder itself",
         },
     ]
     for scheme, (form, pattern) in FORMS.items():
@@ -129,7 +129,7 @@ def uri_rules() -> list[Any]:
             {
                 "rule": f"!self.startsWith('{scheme}://') || "
                 f"self.matches(r'^{scheme}://{pattern}$')",
-                "message": f"must be of the form {form}; put credentials into a Secret",
+                "message": f"uri must be of the form {form}; put credentials into a Secret",
             }
         )
     return rules

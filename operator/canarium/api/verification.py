@@ -59,7 +59,8 @@ class Verify(Part):
             "x-kubernetes-validations": [
                 {
                     "rule": r"!self.matches(r'(^|/)\.\.(/|$)')",
-                    "message": "a path must not contain '..'",
+                    "message": "signature must not contain '..' in its path: write the folder "
+                    "itself",
                 }
             ]
         },

@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "messages-outside-decisions.md"
 #: Section → modules, relative to the package.
 SECTIONS = {
     "Specs that the operator does not support": ("api/decode.py", "api/uri.py"),
-    "Rules of the CRDs": ("api/cel_rules.py", "api/template_arguments.py"),
+    "Templates of checks": ("api/template_arguments.py",),
     "Facts and evidence of decisions": ("core/*.py", "core/evidence/*.py", "core/facts/*.py"),
     "Rendering: runtimes and templates": ("render/*.py",),
     "Dry run of a pod": ("engine/apply/dry_run.py",),
@@ -34,8 +34,9 @@ SECTIONS = {
     "Notifier": ("notifier/*.py",),
     "Command line and startup": ("__main__.py", "config.py", "options.py", "host/*.py"),
 }
-#: Modules whose texts are on other generated pages: descriptions of fields and reasons, help of
-#: metrics, and the simulated cluster of tests and `kubectl modeldeploy simulate`.
+#: Modules whose texts are on other generated pages: descriptions of fields and reasons, messages of
+#: validators (`validation_messages`), help of metrics, and the simulated cluster of tests and
+#: `kubectl modeldeploy simulate`.
 ELSEWHERE = ("api/**/*.py", "telemetry/*.py", "simulation/*.py")
 #: Two words: what has less is a name.
 _WORDS = re.compile(r"[A-Za-z]{2,},? [A-Za-z]{2,}")

@@ -53,7 +53,7 @@ def test_unsupported_field_is_named_with_its_path(raw: dict[str, Any], said: str
     with pytest.raises(UnsupportedResource) as caught:
         decode(raw)
     assert str(caught.value).startswith(said)
-    assert "the model is left unmanaged" in str(caught.value)
+    assert "leaves the model unmanaged" in str(caught.value)
 
 
 def test_unknown_field_of_a_status_is_accepted() -> None:
