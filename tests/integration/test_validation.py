@@ -12,6 +12,7 @@ import pytest
 from sandbox.controlplane import ControlPlane
 
 rule = pytest.mark.rule
+COMMIT = "4f1c2d9" + "0" * 33
 PUBLIC = {"parentRefs": [{"name": "public"}]}
 
 
@@ -53,14 +54,16 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
             (
                 ("model",),
                 {"uri": uri, "follow": {"interval": "2m"}, **more},
-                ["spec.model.follow", "applies only to an alias"],
+                ["spec.model.follow", "applies only to a uri that can move"],
             )
             for uri, more in (
                 ("mlflow://fraud/7", {"endpoint": "http://mlflow"}),
                 ("mlflow://runs/ab12/model", {"endpoint": "http://mlflow"}),
                 ("s3://models/fraud", {}),
                 ("https://host/a@b", {}),
-                ("hf://owner/model@main", {}),
+                (f"hf://owner/model@{COMMIT}", {}),
+                (f"hf://owner/model@{COMMIT}/a@b", {}),
+                (f"oci://registry/m:1@sha256:{'a' * 64}", {}),
             )
         ),
         *(

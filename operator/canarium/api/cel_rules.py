@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from canarium.api.uri import COMMIT
+
 Rule = dict[str, Any]
 
 #: Path below the root of the schema (property names; "[]" is an item) → its rules.
@@ -100,9 +102,13 @@ CROSS_FIELD: dict[tuple[str, ...], list[Rule]] = {
             "fieldPath": ".verify",
         },
         {
-            "rule": "!has(self.follow) || (has(self.uri) && self.uri.matches('^mlflow://[^/@]+@'))",
-            "message": "follow applies only to an alias, such as mlflow://model@alias: what any "
-            "other uri names does not move, or is fixed by the digest of the first fetch",
+            "rule": "!has(self.follow) || (has(self.uri) && (self.uri.matches('^mlflow://[^/@]+@') "
+            "|| (self.uri.startsWith('hf://') && "
+            f"!self.uri.matches('^hf://[^/]+/[^/@]+@{COMMIT}(/|$)')) "
+            "|| (self.uri.startsWith('oci://') && !self.uri.contains('@'))))",
+            "message": "follow applies only to a uri that can move: mlflow://model@alias, a branch "
+            "or tag of hf://, or a tag of oci://. A commit, a digest and all other uris name the "
+            "same model at all times, or are fixed by the digest of the first fetch",
             "fieldPath": ".follow",
         },
         {

@@ -49,12 +49,13 @@ class RegistryCredentials(Part):
 
 
 class Follow(Part):
-    """How the operator follows an alias of a registry."""
+    """How the operator follows a reference that moves."""
 
     interval: Duration | None = Field(
         None,
-        description="How often the operator asks the registry what the alias names: 30s to 24h. "
-        "Default: 2m.",
+        description="How often the operator asks the registry what the uri names: 30s to 24h. "
+        "Default: 2m. Models of a namespace with the same uri, endpoint and credentials share the "
+        "requests.",
     )
 
 
@@ -115,9 +116,10 @@ class Model(Part):
     )
     follow: Follow | None = Field(
         None,
-        description="Rolls out what an alias of a registry names, whenever it moves, as a change "
-        "of the spec. Requires a uri such as mlflow://model@alias. Absent: the alias is resolved "
-        "only when a revision is created. Changing it creates no new revision.",
+        description="Rolls out what the uri names, whenever that moves, as a change of the spec. "
+        "Requires a uri that can move: mlflow://model@alias, a branch or tag of hf://, or a tag of "
+        "oci://. Absent: it is resolved only when a revision is created. Changing it creates no "
+        "new revision.",
     )
     write_back: WriteBack | None = Field(
         None,

@@ -54,6 +54,8 @@ _FILES = re.compile(
 )
 
 _TRAVERSAL = re.compile(r"(^|/)\.\.(/|$)")
+#: A commit of the hub by its whole name. A shorter one is resolved as branches and tags are.
+COMMIT = "[0-9a-f]{40}"
 
 
 class UriInvalid(ValueError):
@@ -95,7 +97,12 @@ class Address:
 
     @property
     def moves(self) -> bool:
-        """Whether it is resolved before a revision is stored (R26): an alias of a registry."""
+        """Whether it is resolved before a revision is stored (R26): an alias of MLflow, a branch
+        or tag of the hub, or a tag of an OCI registry."""
+        if self.scheme == "hf":
+            return not re.fullmatch(COMMIT, self.place.partition("@")[2])
+        if self.scheme == "oci":
+            return "@" not in self.path
         return self.scheme == "mlflow" and "@" in self.place
 
     def __str__(self) -> str:

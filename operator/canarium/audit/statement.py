@@ -49,7 +49,7 @@ def statement(
         "version": recorded_version(data),
         "uri": wanted.get("uri"),
         "artifact": notes.get("artifact"),
-        "resolved": notes.get("resolved"),
+        "resolved": (data.get("identity") or {}).get("resolved"),
         "signature": _json(notes.get("signature")),
         "images": images_to_json(images),
         "runtime": data.get("runtime"),

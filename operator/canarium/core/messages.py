@@ -65,9 +65,9 @@ def event_text(revision: str, why: FailureSummary) -> str:
 
 
 def retry_advice(revision: str, *, follows: bool) -> str:
-    """Returns what a user can do about a failed version; `follows`: of a model that follows an
-    alias."""
-    remedy = "Move the alias, update the spec," if follows else "Update the spec,"
+    """Returns what a user can do about a failed version; `follows`: of a model that follows a
+    reference."""
+    remedy = "Move the reference, update the spec," if follows else "Update the spec,"
     return f"{remedy} or annotate canarium.dev/retry={revision}/<token>"
 
 

@@ -29,6 +29,7 @@ from canarium.signals.workload_identity import WorkloadIdentity
 from canarium.sources.example_reader import RegistryExamples
 from canarium.sources.gate_jobs import GateJobs
 from canarium.sources.lineage import LineageReader
+from canarium.sources.platform import Platform
 from canarium.sources.registries import Registries
 from canarium.sources.resolver import SourceResolver
 from canarium.sources.tags import TagWriter
@@ -83,7 +84,7 @@ class Engine:
         )
         self.store.wants = self.informers.want
         self.external = self._external_facts(
-            api, web or HttpClient(), cluster_name, identity, prometheus
+            api, web or HttpClient(), cluster_name, identity, prometheus, kit
         )
         self.reconciler = Reconciler(
             api,
@@ -124,15 +125,17 @@ class Engine:
         cluster_name: str,
         identity: WorkloadIdentity | None,
         prometheus: DefaultPrometheus | None,
+        kit: FetcherConfig | None,
     ) -> ExternalFacts:
         wake, timing = self._signalled, self.timing
+        platform = Platform.of(dict(kit.environment), kit.ca) if kit else None
         # Sources of facts only read.
         api = cast(Api, FairReads(api, timing))
         signals = SignalMonitor(
             api, web, partial(analysis_target, self.store), wake, timing, identity, prometheus
         )
         registries = Registries(
-            api, signals.access, timing.clock, signals.authenticator.authorities
+            api, signals.access, timing.clock, signals.authenticator.authorities, platform
         )
         signals.examples = RegistryExamples(registries)
         questions = GateClient(signals.authenticator, signals.access, self.store.uid)

@@ -9,7 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from canarium.api.uri import Address, UriInvalid, parse
@@ -233,7 +233,7 @@ def _brought(
     selection = wanted.patterns if selected else _ALL
     fetched = _verified(wanted, place.tree, summary, file, selection)
     place.commit({"uri": wanted.uri, "digest": summary.digest, "file": file, "selected": selected})
-    return replace(fetched, resolved=source.resolved())
+    return fetched
 
 
 def _opened(wanted: FetchRequest, address: Address, known: StoreCredentials) -> Source:

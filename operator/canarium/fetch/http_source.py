@@ -103,9 +103,6 @@ class Web:
             while block := source.read(_BLOCK):
                 yield block
 
-    def resolved(self) -> str | None:
-        return None
-
 
 def web(address: Address, credentials: StoreCredentials, *, unpack: bool) -> Web:
     from aiohttp import ClientTimeout

@@ -7,7 +7,7 @@ are read through the server if it serves its artifacts, and otherwise directly f
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -28,14 +28,6 @@ _SAME_STORE = {"s3a": "s3", "s3n": "s3", "gcs": "gs"}
 _AZURE = frozenset({"wasb", "wasbs", "abfs", "abfss"})
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """Where an artifact is (`uri` in MLflow's form), and what cannot move (`resolved`)."""
-
-    uri: str
-    resolved: str
-
-
 class Mlflow:
     """The artifact that `address` names, wherever the tracking server stores it."""
 
@@ -49,7 +41,6 @@ class Mlflow:
     ) -> None:
         self._server, self._address, self._credentials = server, address, credentials
         self._unpack = unpack
-        self._resolved: str | None = None
         self._source: Source | None = None
 
     @property
@@ -65,14 +56,9 @@ class Mlflow:
     def stream(self, entry: SourceFile) -> Iterator[bytes]:
         return self._opened().stream(entry)
 
-    def resolved(self) -> str | None:
-        return self._resolved
-
     def _opened(self) -> Source:
         if self._source is None:
-            artifact = located(self._server, self._address)
-            self._source = self._stored(artifact.uri)
-            self._resolved = artifact.resolved
+            self._source = self._stored(located(self._server, self._address))
         return self._source
 
     def _stored(self, uri: str) -> Source:
@@ -162,12 +148,9 @@ class Proxied:
     def stream(self, entry: SourceFile) -> Iterator[bytes]:
         return self._server.stream(entry.where, entry.path)
 
-    def resolved(self) -> str | None:
-        return None
 
-
-def located(server: TrackingServer, address: Address) -> Artifact:
-    """Returns the artifact that `address` names. Raises FetchError."""
+def located(server: TrackingServer, address: Address) -> str:
+    """Returns where the artifact is that `address` names, as MLflow's URI. Raises FetchError."""
     if address.place == "runs" and "/" in address.path:
         run, _, path = address.path.partition("/")
         return _of_run(server, run, path)
@@ -175,7 +158,7 @@ def located(server: TrackingServer, address: Address) -> Artifact:
     return _of_version(server, unquote(model), alias, address.path)
 
 
-def _of_version(server: TrackingServer, model: str, alias: str, number: str) -> Artifact:
+def _of_version(server: TrackingServer, model: str, alias: str, number: str) -> str:
     if alias:
         what = f"alias {alias!r} of model {model!r}"
         answer = server.get("mlflow/registered-models/alias", what, name=model, alias=alias)
@@ -194,12 +177,10 @@ def _of_version(server: TrackingServer, model: str, alias: str, number: str) -> 
         words = version.get("status_message") or "without a message"
         raise FetchError("NotFound", f"{what} has the status {status}: {words}")
     answer = server.get("mlflow/model-versions/get-download-uri", what, name=model, version=number)
-    run = version.get("run_id")
-    resolved = f"{model}/{number}" + (f", run {run}" if run else "")
-    return Artifact(str(answer.get("artifact_uri") or version.get("source") or ""), resolved)
+    return str(answer.get("artifact_uri") or version.get("source") or "")
 
 
-def _of_run(server: TrackingServer, run: str, path: str) -> Artifact:
+def _of_run(server: TrackingServer, run: str, path: str) -> str:
     record = server.get("mlflow/runs/get", f"run {run!r}", run_id=run).get("run") or {}
     root = str((record.get("info") or {}).get("artifact_uri") or "")
     name, _, below = path.partition("/")
@@ -208,9 +189,8 @@ def _of_run(server: TrackingServer, run: str, path: str) -> Artifact:
     for output in outputs:
         model = _logged_model(server, str(output.get("model_id") or ""))
         if model.get("name") == name and model.get("artifact_uri"):
-            uri = f"{model['artifact_uri']}/{below}" if below else str(model["artifact_uri"])
-            return Artifact(uri, f"run {run}, model {model.get('model_id')}")
-    return Artifact(f"{root.rstrip('/')}/{path}", f"run {run}")
+            return f"{model['artifact_uri']}/{below}" if below else str(model["artifact_uri"])
+    return f"{root.rstrip('/')}/{path}"
 
 
 def _logged_model(server: TrackingServer, model: str) -> dict[str, Any]:

@@ -50,6 +50,3 @@ class Selected:
 
     def stream(self, entry: SourceFile) -> Iterator[bytes]:
         return self._source.stream(entry)
-
-    def resolved(self) -> str | None:
-        return self._source.resolved()

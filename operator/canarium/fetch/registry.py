@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import platform
 from collections.abc import Iterator
 from typing import Any
 
+from canarium.api.oci import (
+    INDEXES,
+    LARGEST_MANIFEST,
+    MANIFESTS,
+    LoginMissing,
+    docker_login,
+    split_reference,
+)
 from canarium.api.uri import Address
 from canarium.fetch.credentials import StoreCredentials
 from canarium.fetch.errors import FetchError
@@ -17,15 +23,6 @@ from canarium.fetch.paths import safe
 from canarium.fetch.source import SourceFile, archive_of
 
 _BLOCK = 1 << 20
-_MANIFESTS = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
-_INDEXES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
-_LARGEST_MANIFEST = 4 << 20
 #: Where tools note a file's name: ORAS, and the CNCF's model format.
 _NAMES = ("org.opencontainers.image.title", "org.cncf.model.filepath")
 _UNPACK = "io.deis.oras.content.unpack"
@@ -39,14 +36,12 @@ class Registry:
         self._client, self._unpack = client, unpack
         self._base = f"{client.prefix}://{client.hostname}/v2/{repository}"
         self._reference = reference
-        self._digest: str | None = None
         self.ranges = False
 
     def entries(self) -> list[SourceFile]:
-        digest, manifest = self._manifest(self._reference)
-        if manifest.get("mediaType") in _INDEXES or "manifests" in manifest:
-            _, manifest = self._manifest(_chosen(manifest["manifests"]))
-        self._digest = digest
+        manifest = self._manifest(self._reference)
+        if manifest.get("mediaType") in INDEXES or "manifests" in manifest:
+            manifest = self._manifest(_chosen(manifest["manifests"]))
         layers = manifest.get("layers") or []
         entries = [self._entry(i, layer, len(layers) == 1) for i, layer in enumerate(layers)]
         if entries:
@@ -77,10 +72,10 @@ class Registry:
             archive=archive,
         )
 
-    def _manifest(self, reference: str) -> tuple[str, dict[str, Any]]:
-        accept = {"Accept": ", ".join((*_MANIFESTS, *_INDEXES))}
+    def _manifest(self, reference: str) -> dict[str, Any]:
+        accept = {"Accept": ", ".join((*MANIFESTS, *INDEXES))}
         with self._ask(f"/manifests/{reference}", accept) as answer:
-            content = answer.raw.read(_LARGEST_MANIFEST + 1, decode_content=True)
+            content = answer.raw.read(LARGEST_MANIFEST + 1, decode_content=True)
         digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
         if reference.startswith("sha256:") and digest != reference:
             raise FetchError("CorruptArtifact", f"the registry's manifest {reference} is {digest}")
@@ -90,7 +85,7 @@ class Registry:
             manifest = None
         if not isinstance(manifest, dict):
             raise FetchError("CorruptArtifact", f"{reference} is not a manifest")
-        return digest, manifest
+        return manifest
 
     def _ask(self, path: str, headers: dict[str, str]) -> Any:
         try:
@@ -118,9 +113,6 @@ class Registry:
     def stream(self, entry: SourceFile) -> Iterator[bytes]:
         with self._ask(f"/blobs/{entry.where}", {}) as answer:
             yield from answer.iter_content(_BLOCK)
-
-    def resolved(self) -> str | None:
-        return self._digest
 
 
 def registry(address: Address, credentials: StoreCredentials, *, unpack: bool) -> Registry:
@@ -165,15 +157,8 @@ def registry(address: Address, credentials: StoreCredentials, *, unpack: bool) -
             client.session.mount(prefix, Patient())
     if user:
         client.auth.set_basic_auth(*user)
-    repository, reference = _reference(address.path)
+    repository, reference = split_reference(address.path)
     return Registry(client, repository, reference, unpack=unpack)
-
-
-def _reference(path: str) -> tuple[str, str]:
-    """Returns repository and digest or tag; a digest takes precedence over a tag."""
-    named, _, digest = path.partition("@")
-    repository, colon, tag = named.partition(":")
-    return repository, digest or (tag if colon else "latest")
 
 
 def _chosen(manifests: list[dict[str, Any]]) -> str:
@@ -189,17 +174,7 @@ def _user(credentials: StoreCredentials, host: str) -> tuple[str, str] | None:
     config = credentials.json(".dockerconfigjson")
     if config is None:
         return credentials.both("username", "password")
-    for name, entry in (config.get("auths") or {}).items():
-        if name.removeprefix("https://").removeprefix("http://").split("/")[0] != host:
-            continue
-        if entry.get("username") and entry.get("password"):
-            return entry["username"], entry["password"]
-        try:
-            user, colon, password = base64.b64decode(entry.get("auth", "")).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
-            colon = ""
-        if colon:
-            return user, password
-    known = ", ".join(config.get("auths") or {}) or "none"
-    text = f"the Secret's .dockerconfigjson knows {known}, but not {host}"
-    raise FetchError("InvalidCredentials", text)
+    try:
+        return docker_login(config, host)
+    except LoginMissing as error:
+        raise FetchError("InvalidCredentials", f"the Secret's {error}") from error

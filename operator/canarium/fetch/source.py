@@ -47,10 +47,6 @@ class Source(Protocol):
         """Yields the whole file in blocks."""
         ...
 
-    def resolved(self) -> str | None:
-        """Returns the commit or version of a branch or tag; None if the source has none."""
-        ...
-
 
 def archive_of(name: str) -> str | None:
     """Returns the kind of archive by the name of a file, None if it is not an archive."""

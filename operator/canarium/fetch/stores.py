@@ -66,9 +66,6 @@ class ObjectStore:
             while block := source.read(_BLOCK):
                 yield block
 
-    def resolved(self) -> str | None:
-        return None
-
 
 class Bucket(ObjectStore):
     """A bucket of S3, whose answer to HEAD has no words: why it refuses is asked by a list."""
@@ -109,9 +106,6 @@ class Hub(ObjectStore):
             source.seek(start)
             content: bytes = source.read(end - start)
         return content
-
-    def resolved(self) -> str | None:
-        return self._commit
 
 
 def _ident(info: dict[str, Any]) -> str:

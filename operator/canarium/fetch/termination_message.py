@@ -16,13 +16,12 @@ _LONGEST = 4000
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A model that is in its place. `resolved`: what a branch or tag stood for; `signature`: who
-    signed it, and what, if that was verified."""
+    """A model that is in its place. `signature`: who signed it, and what, if that was
+    verified."""
 
     digest: str
     files: int
     size: int
-    resolved: str | None = None
     signature: Mapping[str, str] | None = None
 
     def note(self) -> dict[str, object]:
@@ -31,8 +30,6 @@ class Fetched:
             "files": self.files,
             "bytes": self.size,
         }
-        if self.resolved:
-            note["resolved"] = self.resolved
         if self.signature:
             note["signature"] = dict(self.signature)
         return note

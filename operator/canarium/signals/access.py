@@ -106,6 +106,7 @@ class NamespaceAccess:
         pod: bool = False,
         exact: bool = False,
         longest: int | None = None,
+        proxy: str | None = None,
     ) -> Response:
         """Sends one request, once it is the namespace's turn. Raises NoAnswer."""
         shared = self._shared
@@ -126,6 +127,7 @@ class NamespaceAccess:
                         pod=pod,
                         exact=exact,
                         longest=longest,
+                        proxy=proxy,
                         received=lambda size: shared.grow(held, size),
                     )
             except TimeoutError as error:

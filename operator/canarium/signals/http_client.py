@@ -1,8 +1,8 @@
 """The HTTP client for requests on behalf of users: bounded, and only to acceptable addresses.
 
-Redirects are not followed, and proxies of the environment are not used. An address is checked
-three times: as the URL has it, as the name resolves, and as the socket connects to it; the last
-check alone would be enough, the others give better messages. Addresses of pods come from the
+Redirects are not followed, and proxies of the operator's environment are not used. An address is
+checked three times: as the URL has it, as the name resolves, and as the socket connects to it; the
+last check alone would be enough, the others give better messages. Addresses of pods come from the
 cluster, so what an administrator refuses in addition does not apply to them.
 
 No message quotes more of a URL than scheme, host and port.
@@ -15,7 +15,7 @@ import errno
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -50,11 +50,13 @@ _ROUTES = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, err
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer and the seconds that it took."""
+    """An HTTP answer, the seconds that it took, and its headers, of which the client's parser
+    bounds each."""
 
     status: int
     body: bytes
     seconds: float
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class HttpClient:
@@ -91,10 +93,13 @@ class HttpClient:
         exact: bool = False,
         longest: int | None = None,
         received: Callable[[int], None] | None = None,
+        proxy: str | None = None,
     ) -> Response:
         """Sends one request; `pod`: the address comes from the cluster, not from a user; `exact`:
         the URL is encoded already, and is sent as it is; `longest`: maximum bytes of the body.
 
+        `proxy` is the URL of a proxy that an administrator configured: it resolves the name of the
+        host, and only its own address and addresses in the URL are checked.
         `received` is called with the length of each part of the body; it may raise NoAnswer.
         Raises NoAnswer when the response is missing, too large or too late; Unreachable when the
         connection failed, or was lost before the response began.
@@ -117,10 +122,12 @@ class HttpClient:
                 timeout=aiohttp.ClientTimeout(total=patience, sock_connect=_CONNECT),
                 ssl=tls if tls is not None else True,
                 trace_request_ctx=connected,
+                proxy=proxy,
             ) as response,
         ):
             content = await _read(response, longest or LONGEST, received)
-        return Response(response.status, content, asyncio.get_running_loop().time() - began)
+        seconds = asyncio.get_running_loop().time() - began
+        return Response(response.status, content, seconds, response.headers)
 
     def _session(self, pod: bool) -> aiohttp.ClientSession:
         if pod not in self._sessions:

@@ -68,8 +68,6 @@ class Kubernetes:
     #: The digest of what is at the model's URI, and what revisions are pinned to.
     bytes: str = "sha256:one"
     pinned: dict[str, str] = field(default_factory=dict)
-    #: What a branch or a tag in the URI stands for.
-    resolved: str | None = None
     #: What fetchers report of a signature (JSON).
     signature: str | None = None
     #: Pods start without the ConfigMap that contains the pinned digest.
@@ -90,7 +88,7 @@ class Kubernetes:
     requests: p.SignalRequests = field(default_factory=p.SignalRequests)
     #: Whether an admission policy verifies who may approve.
     approvals_enforced: bool = True
-    #: What the registry answers for an alias: a URI, or reason and message; None: nothing yet.
+    #: What the registry answers for a reference: a URI, or reason and message; None: nothing yet.
     registry: str | tuple[str, str] | None = "mlflow://model/1"
     #: What it knows about the run of a model (JSON); None: no answer yet.
     lineage: str | None = None
@@ -339,9 +337,7 @@ class Kubernetes:
         """Ends the fetcher: with the digest of the content, or with a failure if that changed."""
         pin = None if self.ignores_pins else self.pinned.get(pod.revision)
         if pin in (None, self.bytes):
-            return replace(
-                pod, artifact=self.bytes, resolved=self.resolved, signature=self.signature
-            )
+            return replace(pod, artifact=self.bytes, signature=self.signature)
         message = json.dumps({"reason": "ArtifactChanged", "message": "other bytes are there now"})
         fetch = Container("fetch", init=True, terminated="Error", exit_code=10, message=message)
         return replace(pod, containers=(fetch,))

@@ -16,7 +16,8 @@ from canarium.signals.logged_example import LoggedExample, NoExample
 from canarium.sources.errors import Unresolved
 from canarium.sources.model_files import content, folder_of, served
 from canarium.sources.registries import Registries
-from canarium.sources.tracking_server import LONGEST, TrackingServer
+from canarium.sources.registry_server import LONGEST
+from canarium.sources.tracking_server import TrackingServer
 
 #: Maximum bytes of an example.
 LARGEST = 1 << 20

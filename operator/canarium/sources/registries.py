@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 
 from canarium.api.reasons import SpecReason
-from canarium.api.uri import parse
+from canarium.api.uri import Address, parse
 from canarium.core.facts.resolution import Resolution, ResolveRequest
 from canarium.kube.client import Api
 from canarium.signals.access import NamespaceAccess
 from canarium.signals.authorities import Authorities, InvalidCertificates
 from canarium.signals.credentials import Unavailable
 from canarium.signals.endpoint import Endpoint
-from canarium.sources.credentials import ServerLogin, login
+from canarium.sources import hub_revision, mlflow_alias, oci_tag
+from canarium.sources.credentials import ServerLogin, authorities, login
 from canarium.sources.errors import Unresolved
-from canarium.sources.mlflow_alias import resolved
+from canarium.sources.platform import Platform
+from canarium.sources.registry_server import RegistryServer
 from canarium.sources.tracking_server import TrackingServer
 from canarium.untrusted.error_log import ErrorLog
 
@@ -27,8 +29,9 @@ Key = tuple[str, str]
 Resolve = Callable[[Key, ResolveRequest], Awaitable[Resolution]]
 #: Seconds for which the content of a Secret is used again: models that are followed read it often.
 _SECRET_SECONDS = 60.0
-#: Number of Secrets that are kept; the namespace with the most loses its oldest.
-_MOST_SECRETS = 512
+#: Number of Secrets that are kept, and bytes of certificates in them; the namespace with the most
+#: loses its oldest.
+_MOST_SECRETS, _MOST_BYTES = 512, 16 << 20
 #: Seconds until an answer has to be complete.
 _PATIENCE = 10.0
 
@@ -40,7 +43,8 @@ class _CachedLogin:
 
 
 class Registries:
-    """Asks registries. `access` returns the share of a namespace, `clock` monotonic seconds.
+    """Asks registries. `access` returns the share of a namespace, `clock` monotonic seconds;
+    `platform` is what fetchers are configured with.
 
     What is cached of a Secret is dropped when a server refuses it; certificates are loaded once.
     """
@@ -51,17 +55,17 @@ class Registries:
         access: Callable[[str], NamespaceAccess],
         clock: Callable[[], float],
         authorities: Authorities | None = None,
+        platform: Platform | None = None,
     ) -> None:
         self._api, self._access, self._clock = api, access, clock
-        self._authorities = authorities or Authorities()
+        self._authorities, self._platform = authorities or Authorities(), platform or Platform()
         self._error_log = ErrorLog(log)
-        self._logins: dict[tuple[str, str], _CachedLogin] = {}
+        self._logins: dict[tuple[str, ...], _CachedLogin] = {}
 
     async def resolve(self, key: Key, request: ResolveRequest) -> Resolution:
         """Returns what `request` of the model `key` resolves to now, or why there is no result."""
         try:
-            server = await self.server(key[0], request.endpoint, request.secret)
-            uri = await resolved(server, parse(request.uri))
+            uri = await self._resolved(key[0], request, parse(request.uri))
         except Unresolved as error:
             if error.reason is SpecReason.SOURCE_ACCESS_DENIED:
                 self.refused(key[0], request.secret)
@@ -81,41 +85,94 @@ class Registries:
 
         Raises Unresolved.
         """
-        return TrackingServer(
-            self._access(namespace), await self._endpoint(namespace, address, secret)
-        )
+        stored = await self._login(namespace, secret, "mlflow")
+        endpoint = await self._endpoint(namespace, address, secret, stored, stored.headers)
+        return TrackingServer(self._access(namespace), endpoint, self._platform.proxy)
 
     def refused(self, namespace: str, secret: str | None) -> None:
         """Drops credentials that were refused: the Secret may have been replaced since."""
-        if secret:
-            self._logins.pop((namespace, secret), None)
+        for place in [place for place in self._logins if place[:2] == (namespace, secret)]:
+            del self._logins[place]
 
-    async def _endpoint(self, namespace: str, address: str, secret: str | None) -> Endpoint:
+    async def _resolved(self, namespace: str, request: ResolveRequest, address: Address) -> str:
         """Raises Unresolved."""
-        if secret is None:
-            return Endpoint(address, _PATIENCE)
-        stored = await self._login(namespace, secret)
-        tls = None
+        secret, scheme = request.secret, address.scheme
+        if scheme == "mlflow":
+            server = await self.server(namespace, request.endpoint, secret)
+            return await mlflow_alias.resolved(server, address)
+        host = address.place if scheme == "oci" else ""
+        stored = await self._login(namespace, secret, scheme, host)
+        if scheme == "oci":
+            where = request.endpoint or f"https://{address.place}"
+            # User and password are sent as the registry asks for them.
+            endpoint = await self._endpoint(namespace, where, secret, stored, {})
+            registry = RegistryServer(self._access(namespace), endpoint, self._platform.proxy)
+            return await oci_tag.resolved(registry, address, stored.login)
+        if not (stored.token or request.endpoint):
+            # The platform's token is for the platform's hub.
+            stored = replace(stored, token=self._platform.token)
+        where = request.endpoint or self._platform.hub
+        endpoint = await self._endpoint(namespace, where, secret, stored, stored.headers)
+        hub = RegistryServer(self._access(namespace), endpoint, self._platform.proxy)
+        return await hub_revision.resolved(hub, address)
+
+    async def _endpoint(
+        self,
+        namespace: str,
+        address: str,
+        secret: str | None,
+        stored: ServerLogin,
+        headers: Mapping[str, str],
+    ) -> Endpoint:
+        """Raises Unresolved."""
+        tls, ca = None, self._platform.ca
+        trusted = {}
         if stored.certificates is not None:
+            trusted[f"Secret/{secret}: ca.crt"] = stored.certificates
+        if ca and address.startswith("https://"):
+            bundle = await self._cached(namespace, ("ConfigMap", *ca), authorities, *ca)
+            trusted[f"ConfigMap/{ca[0]}: {ca[1]}"] = bundle.certificates or ""
+        if trusted:
             try:
-                tls = await self._authorities.context(namespace, stored.certificates, system=True)
+                text = "\n".join(trusted.values())
+                tls = await self._authorities.context(namespace, text, system=True)
             except InvalidCertificates as error:
-                text = f"Secret/{secret}: ca.crt is not a certificate in PEM"
+                text = f"{' or '.join(trusted)} is not a certificate in PEM"
                 raise Unresolved(SpecReason.SOURCE_ACCESS_DENIED, text) from error
             except Unavailable as error:
                 raise Unresolved(SpecReason.SOURCE_UNAVAILABLE, str(error)) from error
-        return Endpoint(address, _PATIENCE, stored.headers, tls, stored.secrets)
+        return Endpoint(address, _PATIENCE, headers, tls, stored.secrets)
 
-    async def _login(self, namespace: str, secret: str) -> ServerLogin:
+    async def _login(
+        self, namespace: str, secret: str | None, scheme: str, host: str = ""
+    ) -> ServerLogin:
         """Raises Unresolved."""
-        now, place = self._clock(), (namespace, secret)
+        if secret is None:
+            return ServerLogin()
+        return await self._cached(namespace, (secret, scheme, host), login, secret, scheme, host)
+
+    async def _cached(
+        self,
+        namespace: str,
+        what: tuple[str, ...],
+        reader: Callable[..., Awaitable[ServerLogin]],
+        *arguments: str,
+    ) -> ServerLogin:
+        """Returns what was read under the name `what`, at most a minute ago. Raises Unresolved."""
+        now, place = self._clock(), (namespace, *what)
         cached = self._logins.get(place)
         if cached and cached.until > now:
             return cached.login
-        read = await login(self._api, namespace, secret)
+        read = await reader(self._api, namespace, *arguments)
         self._logins.pop(place, None)
         self._logins[place] = _CachedLogin(read, now + _SECRET_SECONDS)
-        if len(self._logins) > _MOST_SECRETS:
-            most = Counter(other for other, _ in self._logins).most_common(1)[0][0]
+        while len(self._logins) > _MOST_SECRETS or self._size > _MOST_BYTES:
+            most = Counter(other[0] for other in self._logins).most_common(1)[0][0]
             del self._logins[next(other for other in self._logins if other[0] == most)]
         return read
+
+    @property
+    def _size(self) -> int:
+        """Bytes of different certificates. Most namespaces have those of their company."""
+        texts = {cached.login.certificates or "" for cached in self._logins.values()}
+        return sum(map(len, texts))

@@ -19,7 +19,8 @@ from canarium.api.uri import Address
 from canarium.evaluation.errors import ErrorReason, EvaluationError
 from canarium.sources.errors import Unresolved
 from canarium.sources.model_files import content, folder_in_run, served
-from canarium.sources.tracking_server import LONGEST, TrackingServer
+from canarium.sources.registry_server import LONGEST
+from canarium.sources.tracking_server import TrackingServer
 from canarium.untrusted.quoting import quoted
 
 #: Maximum bytes of a document: the record has it as an annotation.

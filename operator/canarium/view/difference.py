@@ -78,7 +78,7 @@ def _fields(
         for name in sorted({x.partition("=")[0] for x in entry.image_digests}):
             digests = [x.partition("=")[2] for x in entry.image_digests if x.startswith(f"{name}=")]
             yield f"image digest of {name}", ", ".join(digests)
-    for name in ("artifact", "resolved", "signature"):
+    for name in ("artifact", "signature"):
         noted = annotation(record, f"{GROUP}/{name}")
         if noted:
             yield name, noted

@@ -85,7 +85,8 @@ def history(objects: Objects, traffic_object: Raw | None, now: float) -> tuple[H
                 image_digests=_digests(record, mine),
                 uri=text(part(record, "data", "model"), "uri") or text(last, "uri"),
                 artifact=revision.artifact or text(last, "artifact"),
-                resolved=annotation(record, f"{GROUP}/resolved") or text(last, "resolved"),
+                resolved=text(part(record, "data", "identity"), "resolved")
+                or text(last, "resolved"),
                 served=tuple(_serving(period) for period in mine),
                 applied_by=text(part(record, "data", "applied"), "manager"),
                 created=revision.created or text(last, "startTime"),

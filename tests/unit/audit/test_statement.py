@@ -52,6 +52,7 @@ def record(**notes: str) -> dict[str, Any]:
         "revision": 4,
         "data": {
             "digest": "c" * 64,
+            "identity": {"resolved": "hf://o/m@4f1c2d9"},
             "model": {"uri": "s3://m/f", "version": "7", "lineage": {"gitCommit": "4f1c2d9"}},
             "applied": {"manager": "argocd-controller", "operation": "Apply", "time": "T0"},
             "runtime": {"name": "mlserver-sklearn"},
@@ -63,7 +64,7 @@ def record(**notes: str) -> dict[str, Any]:
 def test_subjects_are_the_bytes_and_the_images() -> None:
     images = f'{{"server": "docker.io/seldonio/mlserver@sha256:{IMAGE}"}}'
     signed = {"key": "sha256:key", "subject": "fraud", "digest": "sha256:statement"}
-    notes = {"artifact": f"sha256:{BYTES}", "resolved": "4f1c2d9", "images": images}
+    notes = {"artifact": f"sha256:{BYTES}", "images": images}
     notes["signature"] = json.dumps(signed)
     found = statement(record(**notes), HISTORY, "fraud", serving_periods([], None, HISTORY))
     assert found["_type"] == TYPE
@@ -73,7 +74,7 @@ def test_subjects_are_the_bytes_and_the_images() -> None:
     ]
     predicate = found["predicate"]
     assert predicate["applied"]["manager"] == "argocd-controller"
-    assert predicate["resolved"] == "4f1c2d9"
+    assert predicate["resolved"] == "hf://o/m@4f1c2d9"
     assert predicate["signature"] == signed
     assert predicate["lineage"] == {"gitCommit": "4f1c2d9"}
     assert predicate["served"][0] == {"from": "T1", "promoted": "T1", "until": "T3"}

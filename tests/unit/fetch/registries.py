@@ -99,6 +99,9 @@ class Doorman(BaseHTTPRequestHandler):
     until: ClassVar[int] = 1000
     tokens: ClassVar[dict[str, bool]] = {}
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         cls = type(self)
         basic = f"Basic {base64.b64encode(cls.user.encode()).decode()}"
@@ -135,7 +138,8 @@ class Doorman(BaseHTTPRequestHandler):
                 self.send_header(name, answer.headers[name])
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
         way.close()
 
     def say(self, code: int, found: Any, how: str | None = None) -> None:
@@ -145,7 +149,8 @@ class Doorman(BaseHTTPRequestHandler):
             self.send_header("WWW-Authenticate", how)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            self.wfile.write(content)
 
     def log_message(self, *_: Any) -> None:
         pass

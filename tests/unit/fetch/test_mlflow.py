@@ -73,8 +73,6 @@ def test_model_is_fetched_through_the_server(
     done = fetcher.run(uri, "--endpoint", registry.server.url)
     assert done.code == 0, done.output
     assert fetcher.files() == TREE
-    version = "" if name.startswith("runs") else "fraud/1, "
-    assert done.report["resolved"] == f"{version}run {registry.run}"
 
 
 def test_model_is_fetched_from_the_bucket_of_its_run(
@@ -86,7 +84,6 @@ def test_model_is_fetched_from_the_bucket_of_its_run(
     done = fetcher.run("mlflow://fraud@challenger", *endpoint, secret=secret)
     assert done.code == 0, done.output
     assert fetcher.files() == TREE
-    assert done.report["resolved"] == f"fraud/2, run {registry.in_bucket}"
     shutil.rmtree(fetcher.target)
     # One file of it, and its own digest.
     uri = f"mlflow://runs/{registry.in_bucket}/model/MLmodel"
@@ -117,13 +114,10 @@ def test_model_that_a_run_only_refers_to_is_found(fetcher: Fetcher, registry: Re
     output = {"model_id": model, "step": 0}
     server.call("POST", "runs/outputs", run_id=run, models=[output])
     version = server.register("three", f"models:/{model}", run, model_id=model)
-    for uri, resolved in (
-        (f"mlflow://runs/{run}/clf", f"run {run}, model {model}"),
-        (f"mlflow://three/{version}", f"three/1, run {run}"),
-    ):
+    for uri in (f"mlflow://runs/{run}/clf", f"mlflow://three/{version}"):
         done = fetcher.run(uri, "--endpoint", server.url)
         assert done.code == 0, done.output
-        assert (fetcher.files(), done.report["resolved"]) == ({"MLmodel": b"three"}, resolved)
+        assert fetcher.files() == {"MLmodel": b"three"}
         shutil.rmtree(fetcher.target)
 
 
@@ -159,14 +153,15 @@ def test_bucket_that_needs_a_key_is_reported(fetcher: Fetcher, registry: Registr
 def test_alias_that_has_moved_names_another_version(fetcher: Fetcher, registry: Registry) -> None:
     server = registry.server
     run, uri = server.run("1")
-    server.put(f"{uri.partition(':/')[2]}/model/MLmodel", b"moved")
+    for name in ("MLmodel", "extra"):
+        server.put(f"{uri.partition(':/')[2]}/model/{name}", b"moved")
     first = server.register("moving", f"{uri}/model", run, alias="champion")
     second = server.register("moving", f"{uri}/model/MLmodel", run)
-    for version in (first, second):
+    for version, files in ((first, {"MLmodel", "extra"}), (second, {"MLmodel"})):
         server.point("moving", "champion", version)
         done = fetcher.run("mlflow://moving@champion", "--endpoint", server.url)
         assert done.code == 0, done.output
-        assert done.report["resolved"] == f"moving/{version}, run {run}"
+        assert set(fetcher.files()) == files
         shutil.rmtree(fetcher.folder)
         fetcher.folder.mkdir()
 

@@ -22,7 +22,6 @@ def test_artifact_of_files_by_tag_and_by_digest(fetcher: Fetcher, registry: Regi
         uri = f"oci://{registry.host}/models/fraud{reference}"
         done = fetcher.run(uri, "--endpoint", f"http://{registry.host}")
         assert done.code == 0, done.output
-        assert done.report["resolved"] == manifest
         assert fetcher.files() == {"MLmodel": b"one", "data/weights": b"two" * 9_000_000}
 
 

@@ -86,10 +86,15 @@ def test_link_stays_inside(link: str, target: str, stays: bool) -> None:
         ("mlflow://fraud@champion", True),
         ("mlflow://fraud/7", False),
         ("mlflow://runs/3f2a/model", False),
-        ("hf://o/m@main", False),
-        ("oci://r/a:1", False),
+        ("hf://o/m", True),
+        ("hf://o/m@main/a", True),
+        ("hf://o/m@4f1c2d9", True),
+        (f"hf://o/m@{'4f1c2d9' * 5}12345/a", False),
+        ("oci://r/a", True),
+        ("oci://r:5000/a/b:1/", True),
+        (f"oci://r/a:1@sha256:{'a' * 64}", False),
         ("s3://b/a", False),
     ],
 )
-def test_alias_of_a_registry_is_resolved_before_a_revision_is_stored(uri: str, moves: bool) -> None:
+def test_moving_reference_is_resolved_before_a_revision_is_stored(uri: str, moves: bool) -> None:
     assert parse(uri).moves is moves

@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from aiohttp import web as server
 
 from canarium.core.facts.resolution import ResolveRequest
+from canarium.signals.access import SharedResources
 from canarium.signals.authorities import Authorities, trusting
+from canarium.signals.http_client import HttpClient
+from canarium.sources.platform import Platform
 from canarium.sources.registries import Registries
 from canarium.sources.resolver import SourceResolver
 from sandbox.pki import Authority
@@ -21,6 +25,9 @@ from signals.conftest import Responder
 from sources.rig import KEY, SourceRig
 
 rule = pytest.mark.rule
+BASIC = f"Basic {base64.b64encode(b'u:p').decode()}"
+DOCKER = json.dumps({"auths": {"https://r/v1/": {"auth": BASIC.split()[1]}}}).encode()
+PLATFORM = Platform("http://unused.invalid", "hf_platform")
 FOUND = json.dumps({"model_version": {"version": "7", "status": "READY"}})
 
 
@@ -121,6 +128,73 @@ async def test_credentials_are_those_of_the_fetcher(
     rig.resolver.want(KEY, request(responder, "mlflow-read"))
     assert (await rig.result())[0] == "mlflow://fraud/7"
     assert responder.headers[0].get("Authorization") == sent
+
+
+@rule("R26")
+@pytest.mark.parametrize(
+    ("uri", "secret", "sent"),
+    [
+        ("hf://o/m@main", {"HF_TOKEN": b"hf_t\n"}, "Bearer hf_t"),
+        ("hf://o/m@main", None, None),
+        ("oci://r/m:1", {"username": b"u", "password": b"p"}, BASIC),
+        ("oci://r/m:1", {".dockerconfigjson": DOCKER}, BASIC),
+        ("oci://r/m:1", None, None),
+    ],
+)
+async def test_hub_and_registry_get_the_credentials_of_the_fetcher(
+    rig: Rig, responder: Responder, uri: str, secret: dict[str, bytes] | None, sent: str | None
+) -> None:
+    """The platform's own token is for the platform's hub, not for that of a model."""
+    rig.registries = Registries(rig.api, rig.shared.of, rig.timing.clock, platform=PLATFORM)
+    commit, digest = "c" * 40, f"sha256:{'d' * 64}"
+
+    async def answer(request: server.Request) -> server.Response:
+        if uri.startswith("oci") and sent and "Authorization" not in request.headers:
+            return server.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})
+        return server.json_response({"sha": commit}, headers={"Docker-Content-Digest": digest})
+
+    responder.handler = answer
+    if secret:
+        rig.secrets.stored["read"] = secret
+    wanted = ResolveRequest(uri, responder.url, "read" if secret else None, "1")
+    found = await rig.registries.resolve(KEY, wanted)
+    assert found.uri == (f"hf://o/m@{commit}" if "hf" in uri else f"oci://r/m@{digest}")
+    assert responder.headers[-1].get("Authorization") == sent
+
+
+@rule("R26")
+@pytest.mark.parametrize(
+    ("uri", "secret", "words"),
+    [
+        ("hf://o/m", {"AWS_ACCESS_KEY_ID": b"x"}, "none of the keys that hf:// reads: HF_TOKEN"),
+        ("oci://r/m", {"username": b"u"}, "username, password, .dockerconfigjson"),
+        ("oci://r/m", {".dockerconfigjson": b"[]"}, "not a JSON object"),
+        ("oci://r/m", {".dockerconfigjson": b"{}"}, "knows none, but not r"),
+        ("oci://other/m", {".dockerconfigjson": DOCKER}, "knows https://r/v1/, but not other"),
+        ("oci://r/m", {".dockerconfigjson": b"{" * (256 << 10)}, "larger than 256 KiB"),
+    ],
+)
+async def test_secret_without_credentials_for_the_scheme_is_refused(
+    rig: Rig, responder: Responder, uri: str, secret: dict[str, bytes], words: str
+) -> None:
+    rig.secrets.stored["read"] = secret
+    found = await rig.registries.resolve(KEY, ResolveRequest(uri, responder.url, "read", "1"))
+    assert (found.uri, found.reason) == (None, "SourceAccessDenied")
+    assert found.message.startswith("Secret/read: ")
+    assert words in found.message
+    assert not responder.requests
+
+
+@rule("R26", "R31")
+@pytest.mark.parametrize("uri", ["hf://o/m", "oci://169.254.169.254/m:1", "oci://127.0.0.1:1/m"])
+async def test_address_that_a_model_names_is_checked(rig: Rig, uri: str) -> None:
+    guarded = SharedResources(HttpClient())
+    registries = Registries(rig.api, guarded.of, rig.timing.clock)
+    endpoint = "http://169.254.169.254" if uri.startswith("hf") else ""
+    found = await registries.resolve(KEY, ResolveRequest(uri, endpoint, None, "1"))
+    await guarded.close()
+    assert found.reason == "SourceUnavailable"
+    assert "is not an address that the operator connects to" in found.message
 
 
 @rule("R26")

@@ -181,15 +181,16 @@ class SpecReason(Reason):
     )
     SOURCE_UNRESOLVED = (
         "SourceUnresolved",
-        "The registry has not yet answered which version the alias in `spec.model.uri` names.",
+        "The registry has not yet answered what `spec.model.uri` names.",
         _KEEPS,
-        "Check that the operator reaches `spec.model.endpoint`.",
+        "Check that the operator reaches the registry.",
     )
     SOURCE_NOT_FOUND = (
         "SourceNotFound",
-        "The registry has no ready version of the model under the alias in `spec.model.uri`.",
+        "The registry has no model, or no ready version of it, under the alias, branch or tag in "
+        "`spec.model.uri`.",
         _KEEPS,
-        "Set the alias in the registry, or fix the URI.",
+        "Set the alias, branch or tag in the registry, or fix the URI.",
     )
     SOURCE_ACCESS_DENIED = (
         "SourceAccessDenied",

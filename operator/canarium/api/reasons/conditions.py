@@ -93,7 +93,7 @@ class ConditionType(Reason):
     )
     SOURCE_RESOLVED = (
         "SourceResolved",
-        "The alias in `spec.model.uri` was resolved to the version that its revision serves.",
+        "What `spec.model.uri` names can move, and was resolved to what its revision serves.",
         "When it is False, asks the registry again, at most 30 s or `spec.model.follow.interval` "
         "later; what serves is unchanged.",
         "When it is False, fix what the reason names.",
@@ -160,13 +160,13 @@ class ConditionReason(Reason):
     )
     RESOLVED = (
         "Resolved",
-        "`SourceResolved`: the registry has answered, and the record has the version.",
+        "`SourceResolved`: the registry has answered, and the record has the result.",
         "Nothing.",
         NOTHING,
     )
     RESULT_HELD = (
         "ResultHeld",
-        "`SourceResolved`: the followed alias names another version, and the model is paused.",
+        "`SourceResolved`: the followed reference names something else, and the model is paused.",
         "Rolls it out when the pause ends.",
         "To continue, annotate `canarium.dev/resume` or set `spec.paused` to false.",
     )

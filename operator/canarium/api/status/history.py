@@ -46,7 +46,9 @@ class Outcome(StatusPart):
     lineage: dict[str, str] | None = Field(None, description="Its spec.model.lineage.")
     uri: str | None = Field(None, description="Its spec.model.uri.")
     resolved: str | None = Field(
-        None, description="URI of the version that the alias in spec.model.uri named."
+        None,
+        description="What spec.model.uri named when the revision was created, if that can move: "
+        "the URI of a version, a commit or a digest.",
     )
     artifact: str | None = Field(None, description="Digest of the model that was fetched.")
     signature: VerifiedSignature | None = Field(

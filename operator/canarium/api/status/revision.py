@@ -28,7 +28,9 @@ class RevisionStatus(StatusPart):
         None, description="Who signed the model, if spec.model.verify is set."
     )
     resolved: str | None = Field(
-        None, description="URI of the version that the alias in spec.model.uri named."
+        None,
+        description="What spec.model.uri named when the revision was created, if that can move: "
+        "the URI of a version, a commit or a digest.",
     )
     replicas: int = Field(0, description="Number of desired pods.")
     ready_replicas: int = Field(0, description="Number of ready pods.")

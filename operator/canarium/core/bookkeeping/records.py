@@ -70,7 +70,6 @@ def notes(ctx: RolloutContext, result: PhaseResult, moves: Iterable[Action]) -> 
         # The ConfigMap first: once the record has the digest, more pods start.
         before += [PinArtifact(ctx.target, first.artifact)] if record.pins else []
         facts.append(("artifact", first.artifact))
-        facts += [("resolved", first.resolved)] if first.resolved else []
     signed = next((p.signature for p in ctx.observed.pods_of(ctx.target) if p.signature), None)
     if signed and record.signature is None:
         facts.append(("signature", signed))

@@ -185,7 +185,7 @@ def _evaluate(
 
     command, form = COMMANDS.get(name), _FORM.match(value)
     if name == RESOLVE_ANNOTATION:
-        return echo(False, "the model follows no alias: spec.model.follow is not set")
+        return echo(False, "the model follows no reference: spec.model.follow is not set")
     if command is None:
         also = f", as are {', '.join(others[:NAMED])}" if others else ""
         more = " and others" if len(others) > NAMED else ""

@@ -91,8 +91,6 @@ class Pod:
     address: str | None = None
     #: Digest of the model that its fetcher downloaded.
     artifact: str | None = None
-    #: Commit that the branch or tag of its URI referred to at that time.
-    resolved: str | None = None
     #: Signature of the model that its fetcher verified (JSON, see `core.facts.signature`).
     signature: str | None = None
     #: Container → image as the kubelet resolved it.

@@ -1,4 +1,4 @@
-"""Facts about references that move, such as an alias of a registry (R26)."""
+"""Facts about references that move, such as an alias, a branch or a tag (R26)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ LONGEST_TOKEN = 128
 
 @dataclass(frozen=True, slots=True)
 class ResolveRequest:
-    """A moving reference to resolve (R26): its URI, the registry's address, and the Secret with
-    credentials. `attempt` differs between specs and between retries."""
+    """A moving reference to resolve (R26): its URI, the registry's address ("": the usual one of
+    the URI), and the Secret with credentials. `attempt` differs between specs and between retries.
+    """
 
     uri: str
     endpoint: str

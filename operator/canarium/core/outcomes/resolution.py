@@ -19,7 +19,9 @@ def unresolved(ctx: RolloutContext) -> tuple[str, str]:
     assert request is not None
     if result and result.request == request and result.reason:
         return result.reason, f"spec.model.uri: {result.message}; the operator retries"
-    text = f"spec.model.uri: waiting for {request.endpoint} to resolve {request.uri}"
+    text = (
+        f"spec.model.uri: waiting for {request.endpoint or 'the registry'} to resolve {request.uri}"
+    )
     return SpecReason.SOURCE_UNRESOLVED, text
 
 
@@ -39,9 +41,7 @@ def reported(ctx: RolloutContext) -> tuple[Fact, ...]:
     if ctx.held_result:
         reason = ConditionReason.RESULT_HELD
         pause = "spec.paused" if ctx.settings.paused else "the command pause"
-        text = sentences(
-            text, f"The alias {uri} now names {ctx.held_result}, which waits for {pause} to end"
-        )
+        text = sentences(text, f"{uri} now names {ctx.held_result}, which waits for {pause} to end")
     elif ctx.follows and interval is not None:
         text = sentences(
             text, f"The operator asks what {uri} names every {duration_text(interval)}"

@@ -85,7 +85,7 @@ def _containers_since(meta: Raw, conditions: Raw, inits: Iterable[Raw]) -> float
 
 def _fetched(containers: Iterable[Raw]) -> dict[str, Any]:
     """Reads the fetcher's termination message, once it has succeeded: the digest of the model,
-    what a branch or tag in its URI resolved to, and who signed it."""
+    and who signed it."""
     ended = next(
         (
             c.get("state", {}).get("terminated") or {}
@@ -103,10 +103,9 @@ def _fetched(containers: Iterable[Raw]) -> dict[str, Any]:
     # Anyone who may change the fetcher's container controls its message.
     if not isinstance(parsed, dict) or not _DIGEST.fullmatch(str(parsed.get("digest"))):
         return {}
-    resolved, signature = parsed.get("resolved"), signature_from_json(parsed.get("signature"))
+    signature = signature_from_json(parsed.get("signature"))
     return {
         "artifact": parsed["digest"],
-        "resolved": quoted(resolved, 256) if isinstance(resolved, str) else None,
         "signature": signature_to_json(signature) if signature else None,
     }
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from canarium.core.decision.plan import AnnotateRevision, Plan
+from canarium.core.decision.plan import AnnotateRevision
 from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.pods import Container, Pod
 from canarium.core.health.failure_causes import judge
@@ -33,21 +33,6 @@ def test_first_pod_fetches_and_pins_before_the_others_start() -> None:
     assert cluster.status.stable.artifact == "sha256:one"
     assert cluster.status.history[0].artifact == "sha256:one"
     assert cluster.status.history[0].uri == URI["uri"]
-
-
-@pytest.mark.rule("R1")
-def test_resolved_tag_is_recorded_in_the_same_write_as_the_digest() -> None:
-    noted: list[AnnotateRevision] = []
-
-    class Watched(Cluster):
-        def reconcile(self) -> Plan:
-            decision = super().reconcile()
-            noted.extend(a for a in decision.actions if isinstance(a, AnnotateRevision))
-            return decision
-
-    Watched(spec("1", model=URI), resolved="sha256:manifest").run(30)
-    bytes_noted = [dict(note.facts) for note in noted if "artifact" in dict(note.facts)]
-    assert bytes_noted == [{"artifact": "sha256:one", "resolved": "sha256:manifest"}]
 
 
 def test_verified_signature_is_recorded_and_in_status_and_history() -> None:

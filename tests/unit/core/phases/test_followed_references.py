@@ -147,7 +147,7 @@ def test_quarantined_result_is_not_tried_again_until_a_retry() -> None:
     cluster.broken.add(EIGHT)
     moved(cluster, EIGHT, 30)
     assert (cluster.status.phase, stable(cluster)) == ("RolledBack", SEVEN)
-    assert "Move the alias, update the spec, or annotate" in cluster.status.message
+    assert "Move the reference, update the spec, or annotate" in cluster.status.message
     failed = cluster.status.revision
     cluster.run(300)
     assert (cluster.status.phase, results(cluster)) == ("RolledBack", [SEVEN, EIGHT])

@@ -23,7 +23,6 @@ _FACTS = (
     "verdict",
     "failure",
     "artifact",
-    "resolved",
     "signature",
     "images",
     "commands",
