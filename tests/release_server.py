@@ -34,6 +34,13 @@ def half(request: BaseHTTPRequestHandler, content: bytes) -> None:
     _send(request, 200, content[: len(content) // 2], len(content))
 
 
+def another_part(request: BaseHTTPRequestHandler, content: bytes) -> None:
+    """The first half of the file, in answer to a request for another part."""
+    part = content[: len(content) // 2]
+    stated = {"Content-Range": f"bytes 0-{len(part) - 1}/{len(content)}"}
+    _send(request, 206, part, len(part), stated)
+
+
 def status(code: int) -> Answer:
     """Only a status."""
     return lambda request, content: _send(request, code, b"", 0)
@@ -53,6 +60,7 @@ class StandIn:
     port: int = 0
     requests: list[tuple[str, str | None]] = field(default_factory=list)
     probes: list[str] = field(default_factory=list)
+    probe_status: int = 200
 
     @property
     def url(self) -> str:
@@ -69,7 +77,7 @@ def serving(content: bytes, *answers: Answer) -> Iterator[StandIn]:
 
         def do_HEAD(self) -> None:
             stand_in.probes.append(self.path)
-            _send(self, 200, b"", 0)
+            _send(self, stand_in.probe_status, b"", 0)
 
         def do_GET(self) -> None:
             stand_in.requests.append((self.path, self.headers.get("Range")))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from release_server import serving, status, whole
+from release_server import serving, whole
 from sandbox.progress import Progress
 from sandbox.releases import Hosts, Release, Settings, Source, hosts, install
 
@@ -30,7 +30,8 @@ def closed() -> str:
 
 
 def test_host_that_answers_is_reachable_with_any_status(tmp_path: Path) -> None:
-    with serving(b"", status(404)) as stand_in:
+    with serving(b"", whole) as stand_in:
+        stand_in.probe_status = 404
         assert Hosts(tmp_path).reachable(f"{stand_in.url}/file")
     assert stand_in.probes == ["/file"]
     assert list(tmp_path.iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import random
 import re
 import tarfile
 import time
@@ -13,7 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from release_server import Answer, StandIn, archive, half, of, ranges, serving, status, whole
+from release_server import (
+    Answer,
+    StandIn,
+    another_part,
+    archive,
+    half,
+    of,
+    ranges,
+    serving,
+    status,
+    whole,
+)
 from sandbox import binaries, paths, releases
 from sandbox.progress import Progress
 from sandbox.releases import DownloadFailed, Hosts, Release, Settings, Source, WrongContent
@@ -76,12 +88,11 @@ def test_broken_transfer_is_resumed_where_it_ended(tmp_path: Path) -> None:
     ("answers", "attempts"),
     [
         ([half, whole], 2),
-        ([half, status(416), whole], 3),
         ([half, half, whole], 3),
         ([status(503), whole], 2),
         ([status(503), status(429), half, ranges], 4),
     ],
-    ids=["no-ranges", "range-refused", "twice", "unavailable", "all-attempts"],
+    ids=["no-ranges", "twice", "unavailable", "all-attempts"],
 )
 def test_transfer_is_tried_again_until_it_is_whole(
     tmp_path: Path, answers: list[Answer], attempts: int
@@ -91,6 +102,17 @@ def test_transfer_is_tried_again_until_it_is_whole(
         assert machine.install(pinned())
     assert machine.target.read_bytes() == CONTENT
     assert len(stand_in.requests) == attempts
+
+
+@pytest.mark.parametrize("answer", [status(416), another_part])
+def test_file_is_requested_whole_after_a_refused_or_wrong_part(
+    tmp_path: Path, answer: Answer
+) -> None:
+    with serving(CONTENT, half, answer, whole) as stand_in:
+        machine = Machine(tmp_path, stand_in)
+        assert machine.install(pinned())
+    assert machine.target.read_bytes() == CONTENT
+    assert [asked for _, asked in stand_in.requests] == [None, f"bytes={len(CONTENT) // 2}-", None]
 
 
 def test_file_that_was_replaced_between_two_parts_is_downloaded_whole(tmp_path: Path) -> None:
@@ -221,8 +243,9 @@ def test_only_the_named_member_of_an_archive_is_written(tmp_path: Path) -> None:
         (archive({}, *surprising()), "kubelet is not in the archive, which has ../outside"),
         (b"no archive", "not a readable tar.gz"),
         (archive({"kubelet": CONTENT})[:200], "not a readable tar.gz"),
+        (archive({"kubelet": random.Random(0).randbytes(300_000)})[:-9_000], "not a readable"),
     ],
-    ids=["missing", "surprising", "no-archive", "cut"],
+    ids=["missing", "surprising", "no-archive", "cut", "cut-in-the-file"],
 )
 def test_archive_without_the_named_file_is_an_error(
     tmp_path: Path, content: bytes, reason: str
