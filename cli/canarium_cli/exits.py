@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import IO, Any
 
 import click
 
+from canarium import API_VERSION, VERSION
 from canarium_cli.output.lines import printable
 from canarium_cli.output.streams import discard
 
@@ -59,9 +61,21 @@ class Forbidden(CliError):
     """A request without the right: others may succeed."""
 
 
+class NotServed(CliError):
+    """An API that the cluster does not have, or not in this version."""
+
+
 def usage(message: str) -> CliError:
     """An invalid argument or file."""
     return CliError(message, Exit.USAGE)
+
+
+def skew(served: Sequence[str]) -> CliError:
+    """A cluster whose CRDs have only versions of our API that this client does not know."""
+    return unreachable(
+        f"The cluster has {' and '.join(served)}, and this client ({VERSION}) knows {API_VERSION} "
+        "only: use the client of the operator's version (`kubectl modeldeploy version`)."
+    )
 
 
 def not_found(message: str) -> CliError:

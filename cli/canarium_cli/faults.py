@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from canarium_cli.exits import CliError, Exit, Forbidden, NotLoggedIn, OldKubectl
+from canarium_cli.exits import CliError, Exit, Forbidden, NotLoggedIn, NotServed, OldKubectl
 
 #: How kubectl begins its errors; the reason in parentheses adds nothing to the sentence.
 _PREFIX = re.compile(
@@ -48,6 +48,7 @@ _LOGIN: tuple[tuple[str, str], ...] = (
     ("auth plugin has been removed", "Update the kubeconfig with the tool of your provider"),
 )
 _FORBIDDEN = "(forbidden)"
+_NO_RESOURCE = "the server could not find the requested resource"
 #: What kubectl writes to stderr, in lower case → the exit code and what to do about it.
 _FAULTS: tuple[tuple[str, Exit, str], ...] = (
     (
@@ -56,7 +57,7 @@ _FAULTS: tuple[tuple[str, Exit, str], ...] = (
         "The cluster has no ModelDeployments: install Canarium's CRDs, or choose another --context",
     ),
     (
-        "the server could not find the requested resource",
+        _NO_RESOURCE,
         Exit.UNREACHABLE,
         "The cluster has no ModelDeployments: install Canarium's CRDs, or choose another --context",
     ),
@@ -99,6 +100,13 @@ _FAULTS: tuple[tuple[str, Exit, str], ...] = (
 )
 
 
+#: The classes of errors that callers distinguish, by their phrases.
+_KINDS: Mapping[str, type[CliError]] = {
+    _FORBIDDEN: Forbidden,
+    _NO_RESOURCE: NotServed,
+}
+
+
 def fault(stderr: str) -> CliError:
     """Returns the error for what kubectl wrote to stderr: its own words, then what to do."""
     if stderr.strip() == _NO_ANSWER:
@@ -118,8 +126,7 @@ def fault(stderr: str) -> CliError:
             return NotLoggedIn(f"{text} {advice}.", Exit.UNREACHABLE)
     for phrase, code, advice in _FAULTS:
         if phrase in lower:
-            kind = Forbidden if phrase == _FORBIDDEN else CliError
-            return kind(f"{text} {advice}.", code)
+            return _KINDS.get(phrase, CliError)(f"{text} {advice}.", code)
     return CliError(text, Exit.UNREACHABLE)
 
 

@@ -17,8 +17,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from canarium import API_VERSION, GROUP
+from canarium.view.objects import items, text
 from canarium_cli.collector import paused_collector
-from canarium_cli.exits import CliError, unreachable
+from canarium_cli.exits import CliError, NotServed, skew, unreachable
 from canarium_cli.faults import fault
 
 Raw = Mapping[str, Any]
@@ -47,8 +49,16 @@ class Kubectl:
         """
         done = _ended(self.command(*words), words[0], limit, stdin)
         if done.returncode:
-            raise fault(done.stderr or done.stdout)
+            error = fault(done.stderr or done.stdout)
+            raise self._skew(error) if isinstance(error, NotServed) else error
         return done.stdout
+
+    def _skew(self, error: CliError) -> CliError:
+        """The error of a cluster that has our API in other versions only; else the one that is."""
+        done = _ended(self.command("get", f"--raw=/apis/{GROUP}"), "get", 60.0)
+        listed = items(_parsed(done.stdout), "versions") if not done.returncode else ()
+        versions = [text(one, "groupVersion") for one in listed]
+        return skew(versions) if versions and API_VERSION not in versions else error
 
     def within(self, namespace: str) -> Kubectl:
         """The same in another namespace."""
@@ -81,7 +91,12 @@ class Kubectl:
 
         `get` lets kubectl decode and write each object again, which takes seconds for thousands.
         """
-        return _objects(_parsed(self.run("get", f"--raw={path}")))
+        return self.listed(path)[0]
+
+    def listed(self, path: str) -> tuple[list[Raw], str]:
+        """The same, with the resourceVersion of the list."""
+        answer = _parsed(self.run("get", f"--raw={path}"))
+        return _objects(answer), str((answer.get("metadata") or {}).get("resourceVersion") or "")
 
     def versions(self) -> Raw:
         """What `kubectl version` prints. Raises CliError if the cluster does not answer."""
@@ -94,6 +109,10 @@ class Kubectl:
         """A watch of `kubectl get WORDS`, which has to name a single kind."""
         command = self.command("get", *words, "--watch", "--output-watch-events", "--output=json")
         return Watch(command)
+
+    def stream(self, path: str) -> Watch:
+        """The events of a watch at a path of the API, as the server sends them."""
+        return Watch(self.command("get", f"--raw={path}"))
 
     def allowed(self, verb: str, resource: str, *words: str) -> bool:
         """Whether the user may do it in this namespace."""
@@ -231,9 +250,13 @@ def _parsed(text: str) -> Raw:
 def _objects(answer: Raw) -> list[Raw]:
     """The objects of a list, or the single one that it is."""
     is_list = str(answer.get("kind", "")).endswith("List")
-    items = answer.get("items") if is_list else [answer]
-    if not isinstance(items, list) or not all(
-        isinstance(one, dict) and isinstance(one.get("metadata"), dict) for one in items
+    answered = answer.get("items") if is_list else [answer]
+    if not isinstance(answered, list) or not all(
+        isinstance(one, dict) and isinstance(one.get("metadata"), dict) for one in answered
     ):
         raise unreachable("kubectl did not answer with Kubernetes objects. Update kubectl.")
-    return items
+    versions = {str(one.get("apiVersion")) for one in answered} - {API_VERSION}
+    other = sorted(x for x in versions if x.startswith(f"{GROUP}/"))
+    if other:
+        raise skew(other)
+    return answered

@@ -3,11 +3,16 @@ many there are."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote
 
+from canarium import KIND, VERSION
 from canarium.view.objects import MODEL_LABEL, Objects, Raw, part, text
+from canarium.view.unknown import unknown_parts
 from canarium_cli.exits import CliError, Exit, Forbidden, not_found
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.output.terminal import echo
@@ -25,9 +30,33 @@ ROUTES = {
 }
 
 
+#: Where Kubernetes mounts the namespace of a pod.
+_MOUNTED = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+#: What `warn_of_skew` has named.
+_warned: set[str] = set()
+
+
+def namespace_of(kubectl: Kubectl) -> str:
+    """The namespace of this run: the option, that of the context, or, in a pod without a
+    kubeconfig, that of the pod."""
+    if kubectl.namespace:
+        return kubectl.namespace
+    try:
+        words = ("config", "view", "--minify", "--output=jsonpath={..namespace}")
+        return kubectl.run(*words).strip() or "default"
+    except CliError:
+        # As client-go does (rest.InClusterConfig).
+        own = os.environ.get("POD_NAMESPACE", "")
+        return own or (_MOUNTED.read_text().strip() if _MOUNTED.exists() else "") or "default"
+
+
 def model(kubectl: Kubectl, name: str) -> Raw:
     """The ModelDeployment. Raises CliError when there is none, or it cannot be read."""
-    return kubectl.get(MODELS, name)[0]
+    listed = kubectl.get(MODELS, name)
+    warn_of_skew(listed)
+    return listed[0]
 
 
 def models(
@@ -38,7 +67,9 @@ def models(
     Raises CliError when a name does not exist, or none matches the selector.
     """
     if names:
-        return kubectl.get(MODELS, *names)
+        listed = kubectl.get(MODELS, *names)
+        warn_of_skew(listed)
+        return listed
     words = [f"--selector={selector}"] if selector else []
     listed = kubectl.get(MODELS, *words, *(["--all-namespaces"] if everywhere else []))
     if selector and not listed:
@@ -50,10 +81,26 @@ def read_all(kubectl: Kubectl, selector: str | None, everywhere: bool) -> list[R
     """All ModelDeployments that match the selector, of the namespace or of all of them."""
     if not everywhere:
         words = [f"--selector={selector}"] if selector else []
-        return kubectl.get(MODELS, *words)
-    # The path has no short form for the namespace of the context.
-    query = f"?labelSelector={quote(selector)}" if selector else ""
-    return kubectl.raw(f"{_PATH}{query}")
+        listed = kubectl.get(MODELS, *words)
+    else:
+        # The path has no short form for the namespace of the context.
+        query = f"?labelSelector={quote(selector)}" if selector else ""
+        listed = kubectl.raw(f"{_PATH}{query}")
+    warn_of_skew(listed)
+    return listed
+
+
+def warn_of_skew(listed: Iterable[Raw]) -> None:
+    """Names on stderr what a newer operator has written and this client does not know, once."""
+    models_only = (one for one in listed if one.get("kind") == KIND)
+    new = sorted({word for one in models_only for word in unknown_parts(one)} - _warned)
+    if new:
+        _warned.update(new)
+        echo(
+            f"Warning: this client ({VERSION}) does not know {', '.join(new)}. The operator is "
+            "newer: use the client of its version (`kubectl modeldeploy version`).",
+            err=True,
+        )
 
 
 def objects(kubectl: Kubectl, name: str, *, events: bool = False, partial: bool = False) -> Objects:
@@ -76,10 +123,14 @@ def objects(kubectl: Kubectl, name: str, *, events: bool = False, partial: bool 
             records.result(),
             *([event_list.result()] if event_list else []),
         ]
-    missing = [kind for one in reads for kind in one.forbidden]
-    if missing:
-        echo(f"Not shown, since you may not list them: {', '.join(missing)}.", err=True)
+    not_shown([kind for one in reads for kind in one.forbidden])
     return Objects.of(parent_object, [raw for one in reads for raw in one.objects])
+
+
+def not_shown(kinds: Sequence[str]) -> None:
+    """Names on stderr the kinds that the user may not list."""
+    if kinds:
+        echo(f"Not shown, since you may not list them: {', '.join(kinds)}.", err=True)
 
 
 @dataclass(frozen=True, slots=True)

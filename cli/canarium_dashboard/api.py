@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 from multidict import CIMultiDict
 
-from canarium.view.objects import Raw
+from canarium import API_VERSION, GROUP, VERSION
+from canarium.view.objects import Raw, items, text
 from canarium.view.table import reader
 from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.table_parser import TableParser
@@ -27,6 +28,11 @@ _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=90)
 #: Connections for reads. Each costs a handshake, and the API server has few processors.
 _CONNECTIONS = 32
+#: What the API server answers at a path of an API that it does not have.
+_NOT_SERVED = "the server could not find the requested resource"
+#: The group of our API; versions of it are below it.
+_GROUP = f"/apis/{GROUP}"
+_OURS = f"{_GROUP}/"
 
 
 class ApiFault(Exception):
@@ -35,6 +41,13 @@ class ApiFault(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status, self.message = status, message
+
+
+class Skew(ApiFault):
+    """The API server and this dashboard are of versions that do not fit. No retry changes that."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(501, f"{message} This dashboard is of version {VERSION}.")
 
 
 class Api:
@@ -112,7 +125,8 @@ class Api:
                 allow_redirects=False,
             ) as answer:
                 if answer.status != 200:
-                    raise _fault(answer.status, await answer.content.read(65_536))
+                    fault = _fault(answer.status, await answer.content.read(65_536))
+                    raise await self._unserved(identity, path, fault)
                 parser, model = TableParser(), None
                 async for chunk in answer.content.iter_chunked(_CHUNK):
                     for row in parser.feed(chunk):
@@ -122,9 +136,7 @@ class Api:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiFault(0, _unreachable(error)) from error
         except LookupError as error:
-            raise ApiFault(
-                0, f"The CRDs do not fit this dashboard ({error}): install those of its version."
-            ) from error
+            raise Skew(f"The CRDs of the cluster are of another version ({error}).") from error
         except ValueError as error:
             raise ApiFault(0, "The API server did not answer with a table.") from error
 
@@ -179,7 +191,8 @@ class Api:
                 allow_redirects=False,
             ) as answer:
                 if answer.status >= 300:
-                    raise _fault(answer.status, await answer.content.read(65_536))
+                    fault = _fault(answer.status, await answer.content.read(65_536))
+                    raise await self._unserved(identity, path, fault)
                 parts, size = [], 0
                 async for chunk in answer.content.iter_any():
                     parts.append(chunk)
@@ -189,6 +202,18 @@ class Api:
                 return b"".join(parts)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiFault(0, _unreachable(error)) from error
+
+    async def _unserved(self, identity: Identity, path: str, fault: ApiFault) -> ApiFault:
+        """Returns the fault of a request; where the API server has only other versions of our API,
+        the skew that it shows."""
+        if fault.status != 404 or fault.message != _NOT_SERVED or not path.startswith(_OURS):
+            return fault
+        group = await self.get(identity, _GROUP)
+        versions = [text(one, "version") for one in items(group, "versions")]
+        if not versions or API_VERSION.partition("/")[2] in versions:
+            return fault
+        served = ", ".join(f"{GROUP}/{version}" for version in versions)
+        return Skew(f"The CRDs of the cluster have {served}, but not {API_VERSION}.")
 
 
 def _headers(identity: Identity) -> CIMultiDict[str]:

@@ -24,7 +24,7 @@ WATCH_SECONDS, IDLE_SECONDS, LIMIT = 55, 90.0, 200
 #: A quarter of the chart's memory limit: 100,000 lines.
 BYTES = 128 * 2**20
 #: Statuses that a retry does not change: the page shows the error.
-_FINAL = (401, 403, 404, 413)
+_FINAL = (401, 403, 404, 413, 501)
 
 Observer = Callable[[Raw], None]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from canarium.view.objects import Raw, items, part, text
 from canarium_cli.exits import CliError, NotLoggedIn
 from canarium_cli.kubectl import Kubectl
-from canarium_cli.reads import MODELS
+from canarium_cli.reads import MODELS, namespace_of
 
 OPERATOR = "app.kubernetes.io/name=canarium"
 DEFINITIONS = (
@@ -48,17 +48,6 @@ class Facts:
         """Why something could not be read; empty if it was."""
         outcome = self.reads.get(name)
         return outcome.message if isinstance(outcome, CliError) else ""
-
-
-def namespace_of(kubectl: Kubectl) -> str:
-    """The namespace of this run: the option, or that of the context."""
-    if kubectl.namespace:
-        return kubectl.namespace
-    words = ("config", "view", "--minify", "--output=jsonpath={..namespace}")
-    try:
-        return kubectl.run(*words).strip() or "default"
-    except CliError:
-        return "default"
 
 
 def read(kubectl: Kubectl, now: float, rights_to_check: tuple[tuple[str, str], ...] = ()) -> Facts:

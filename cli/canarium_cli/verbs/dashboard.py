@@ -10,6 +10,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import CliError, Exit, usage
 from canarium_cli.faults import fault
 from canarium_cli.output.terminal import echo
+from canarium_cli.reads import namespace_of
 
 
 @click.command("dashboard")
@@ -45,7 +46,7 @@ def dashboard_command(connection: Connection, port: int, browse: bool, actions: 
             port=port,
             browse=browse,
             actions=actions,
-            namespaces=(kubectl.namespace,) if kubectl.namespace else (_own_namespace(connection),),
+            namespaces=(namespace_of(kubectl),),
             kubectl_words=kubectl.options,
             show=echo,
         )
@@ -59,9 +60,3 @@ def dashboard_command(connection: Connection, port: int, browse: bool, actions: 
         ) from None
     except KeyboardInterrupt:
         raise SystemExit(0) from None
-
-
-def _own_namespace(connection: Connection) -> str:
-    """The namespace of the context, for people who may not list the whole cluster."""
-    words = ("config", "view", "--minify", "--output=jsonpath={..namespace}")
-    return connection.kubectl.run(*words).strip() or "default"

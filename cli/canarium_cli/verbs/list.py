@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import click
 
 from canarium.api.states import Phase
 from canarium.view.ages import short
 from canarium.view.fleet import Row, fleet
+from canarium.view.objects import Raw
 from canarium.view.tree import to_json
 from canarium_cli.collector import paused_collector
 from canarium_cli.connection import Connection, connected
-from canarium_cli.exits import CliError
+from canarium_cli.fleet_watch import FleetWatch
 from canarium_cli.output.formats import write_json, write_name, write_yaml
 from canarium_cli.output.lines import Line, Span, Style, line, table
 from canarium_cli.output.terminal import Screen, columns, echo, write
 from canarium_cli.output.tree_text import phase_span
 from canarium_cli.reads import read_all
 
-#: Seconds between two reads with --watch.
-_INTERVAL = 2.0
+#: Namespace and name of a model.
+Key = tuple[str, str]
+#: Seconds between two views with --watch, unless something changes.
+_INTERVAL = 1.0
 
 
 class _PhaseName(click.Choice[str]):
@@ -55,21 +59,21 @@ def list_command(
 ) -> None:
     """List models, those that need attention first."""
 
-    def rows() -> tuple[Row, ...]:
-        with paused_collector():
-            every = fleet(read_all(connection.kubectl, selector, all_namespaces), time.time())
+    def rows(models: Iterable[Raw]) -> tuple[Row, ...]:
         return tuple(
             row
-            for row in every
+            for row in fleet(models, time.time())
             if (not phase or row.phase in phase) and (not attention or row.urgency.needs_attention)
         )
 
     if watch:
         if output not in ("text", "wide"):
             raise click.UsageError("--watch prints text only; remove -o.")
-        _watch(connection, rows, all_namespaces, output == "wide")
+        models = FleetWatch(connection.kubectl, selector, all_namespaces)
+        _watch(connection, models, rows, all_namespaces, output == "wide")
         return
-    listed = rows()
+    with paused_collector():
+        listed = rows(read_all(connection.kubectl, selector, all_namespaces))
     if output == "json":
         write_json([to_json(row) for row in listed])
     elif output == "yaml":
@@ -85,24 +89,57 @@ def list_command(
 
 
 def _watch(
-    connection: Connection, rows: Callable[[], tuple[Row, ...]], namespaces: bool, wide: bool
+    connection: Connection,
+    models: FleetWatch,
+    rows: Callable[[Iterable[Raw]], tuple[Row, ...]],
+    namespaces: bool,
+    wide: bool,
 ) -> None:
-    """Redraws until Ctrl-C. Raises CliError where the first read fails; later ones are repeated."""
-    lines: list[Line] = []
-    with Screen(connection.color) as screen:
+    """Redraws until Ctrl-C; without a terminal, prints the lines of models that changed."""
+    with models, Screen(connection.color) as screen:
+        printed: dict[Key, Row] = {}
+        lost = ""
         try:
             while True:
-                try:
-                    lines = fleet_lines(rows(), namespaces, wide, columns())
-                    screen.show(lines)
-                except CliError as error:
-                    if not lines:
-                        raise
-                    lost = line(Span(f"Connection lost: {error.message}", Style.WARNING))
-                    screen.show([*lines, lost])
-                time.sleep(_INTERVAL)
+                listed, fault = rows(models.models), models.fault
+                outage = [line(Span(f"Connection lost: {fault}", Style.WARNING))] if fault else []
+                if screen.redraws:
+                    lines = fleet_lines(listed, namespaces, wide, columns())
+                    screen.show([*lines, *outage])
+                else:
+                    write(_changed(listed, printed, namespaces, wide), connection.color)
+                    write(outage if fault != lost else (), connection.color)
+                    printed, lost = {_key(row): _lasting(row, wide) for row in listed}, fault
+                models.update(_INTERVAL)
         except KeyboardInterrupt:
             raise SystemExit(0) from None
+
+
+def _changed(
+    rows: tuple[Row, ...], printed: Mapping[Key, Row], namespaces: bool, wide: bool
+) -> list[Line]:
+    """The lines of the rows that are not `printed`, with the head before the first ones, and of
+    the models that are not listed any more."""
+    head, *lines = fleet_lines(rows, namespaces, wide)
+    new = [
+        shown
+        for row, shown in zip(rows, lines, strict=True)
+        if printed.get(_key(row)) != _lasting(row, wide)
+    ]
+    gone = {*printed} - {_key(row) for row in rows}
+    words = ["/".join(key) if namespaces else key[1] for key in sorted(gone)]
+    first = [head] if new and not printed else []
+    return [*first, *new, *(line(f"{name} is not listed any more") for name in words)]
+
+
+def _lasting(row: Row, wide: bool) -> Row:
+    """What of a line counts as a change: age and remaining time do not."""
+    message = row.message if wide else ""
+    return replace(row, age_seconds=None, remaining_seconds=None, target="", message=message)
+
+
+def _key(row: Row) -> Key:
+    return row.namespace, row.name
 
 
 def fleet_lines(

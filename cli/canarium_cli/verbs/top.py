@@ -7,11 +7,9 @@ no extra that installs textual.
 from __future__ import annotations
 
 import os
-import queue
 import select
 import shutil
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,19 +18,15 @@ from contextlib import contextmanager
 import click
 
 from canarium.view.fleet import Row, fleet
-from canarium.view.objects import Raw, part, text
 from canarium_cli.connection import Connection, connected
-from canarium_cli.exits import CliError, OldKubectl, usage
-from canarium_cli.kubectl import Kubectl, Watch
+from canarium_cli.exits import usage
+from canarium_cli.fleet_watch import FleetWatch
 from canarium_cli.output.lines import Line, Span, Style, line
 from canarium_cli.output.terminal import Screen
-from canarium_cli.reads import MODELS
 from canarium_cli.verbs.list import fleet_lines
 
 #: Seconds between two frames: countdowns move, and keys are answered within it.
 _FRAME = 0.5
-#: Seconds before a watch that ended is started again.
-_AGAIN = 1.0
 #: Lines around the table.
 _AROUND = 4
 
@@ -51,14 +45,12 @@ def top_command(
     """
     if not sys.stdout.isatty() or not sys.stdin.isatty():
         raise usage("top needs a terminal. Use `kubectl modeldeploy list`, with -w to follow.")
-    words = [MODELS, *(["--all-namespaces"] if all_namespaces else [])]
-    if selector:
-        words.append(f"--selector={selector}")
-    models = _Models(connection.kubectl, words)
+    models = FleetWatch(connection.kubectl, selector, all_namespaces)
     offset = 0
     with models, _keys() as pressed, Screen(connection.color, full=True) as screen:
         while True:
-            rows = fleet(models.current(), time.time())
+            models.update()
+            rows = fleet(models.models, time.time())
             shown = tuple(row for row in rows if row.urgency.needs_attention or not attention)
             height = max(1, shutil.get_terminal_size().lines - _AROUND)
             offset = max(0, min(offset, len(shown) - height))
@@ -86,68 +78,6 @@ def _head(rows: tuple[Row, ...], fault: str, attention: bool) -> Line:
 def _foot(count: int, offset: int, height: int) -> Line:
     part_ = f"{offset + 1}-{min(count, offset + height)} of {count}  " if count > height else ""
     return line(Span(f"{part_}q quit  a attention  ↑↓ scroll", Style.MUTED))
-
-
-class _Models:
-    """The models as of the last event of one watch, which a thread reads and restarts."""
-
-    def __init__(self, kubectl: Kubectl, words: list[str]) -> None:
-        self._kubectl, self._words = kubectl, words
-        self._models: dict[tuple[str, str], Raw] = {}
-        self._events: queue.SimpleQueue[dict[tuple[str, str], Raw | None]] = queue.SimpleQueue()
-        #: Why the watch ended; empty while it runs.
-        self.fault = ""
-        self._old_kubectl: OldKubectl | None = None
-        self._watch: Watch | None = None
-        # The first read shows faults of the command line before the screen is taken.
-        self._replace(kubectl.get(*words))
-
-    def __enter__(self) -> None:
-        threading.Thread(target=self._follow, daemon=True).start()
-
-    def __exit__(self, *_: object) -> None:
-        if self._watch:
-            self._watch.stop()
-
-    def current(self) -> list[Raw]:
-        """The models now. Raises CliError if this kubectl cannot watch."""
-        if self._old_kubectl:
-            raise self._old_kubectl
-        while not self._events.empty():
-            for key, model in self._events.get().items():
-                if model is None:
-                    self._models.pop(key, None)
-                else:
-                    self._models[key] = model
-        return list(self._models.values())
-
-    def _replace(self, models: list[Raw]) -> None:
-        new: dict[tuple[str, str], Raw | None] = {_key(model): model for model in models}
-        gone: dict[tuple[str, str], Raw | None] = dict.fromkeys(set(self._models) - set(new))
-        self._events.put({**gone, **new})
-
-    def _follow(self) -> None:
-        while True:
-            self._watch = watch = self._kubectl.watch(*self._words)
-            for kind, model in watch:
-                self.fault = ""
-                if kind in ("ADDED", "MODIFIED", "DELETED"):
-                    self._events.put({_key(model): None if kind == "DELETED" else model})
-            error = watch.fault()
-            if isinstance(error, OldKubectl):
-                self._old_kubectl = error
-            time.sleep(_AGAIN)
-            try:
-                # Deletions that happened meanwhile are not reported by the next watch.
-                self._replace(self._kubectl.get(*self._words))
-                self.fault = ""
-            except CliError as again:
-                self.fault = (error or again).message
-
-
-def _key(model: Raw) -> tuple[str, str]:
-    meta = part(model, "metadata")
-    return text(meta, "namespace"), text(meta, "name")
 
 
 class _Pressed:

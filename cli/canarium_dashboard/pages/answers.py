@@ -47,14 +47,20 @@ _FAULTS = {
         "Check the namespace and the name. If no model is found at all, install Canarium's CRDs.",
     ),
     409: ("Changed meanwhile", "Go back, reload the page and try again."),
+    413: ("Too many models", "Add a namespace to the address: ?namespace=NAME."),
     422: ("Rejected", "The API server or an admission policy rejects the change."),
+    501: (
+        "The versions do not fit",
+        "Upgrade the older one: the dashboard, or the operator with its CRDs. "
+        "`kubectl modeldeploy version` shows all versions.",
+    ),
 }
 
 
 def fault_page(request: Request, identity: Identity, fault: ApiFault) -> Response:
     """Returns the page for a fault of the API server."""
     title, advice = _FAULTS.get(fault.status, ("The API server answered with an error", ""))
-    status = fault.status if fault.status in (403, 404, 409, 422) else 503
+    status = fault.status if fault.status in _FAULTS and fault.status else 503
     return page(
         request,
         "problem.html",

@@ -17,6 +17,7 @@ from canarium.view.failures import failed_at, failure_of_revision
 from canarium.view.history import history
 from canarium.view.model import view
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, label, number, part, text
+from canarium.view.unknown import unknown_parts
 from canarium_dashboard.access.identity import Identity
 from canarium_dashboard.dashboard import Dashboard
 from canarium_dashboard.drawing.checks import plot
@@ -56,6 +57,7 @@ async def show(dashboard: Dashboard, request: Request, identity: Identity) -> Re
         "model.html",
         identity,
         tree=tree,
+        unknown=unknown_parts(objects.model),
         explanations=explanations(tree),
         offers=await offers(dashboard, identity, objects.model),
         decisions=await gates.offers(dashboard, identity, objects.model),

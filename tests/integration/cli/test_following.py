@@ -108,6 +108,37 @@ async def test_get_watch_prints_each_change_once_without_a_terminal(
     assert "Progressing" in changes
 
 
+async def test_get_watch_shows_autoscalers_and_old_revisions_as_they_change(
+    cluster: Cluster, program: Program
+) -> None:
+    cluster.apply("1", scaling={"minReplicas": 2, "maxReplicas": 4})
+    await cluster.phase("Ready", "1")
+    process = await program.start("get", "fraud", "--watch", "--limit", "5")
+    try:
+        await _line_with(process.stdout, "HPA 2–4")
+        cluster.apply("1", scaling={"minReplicas": 2, "maxReplicas": 6})
+        await _line_with(process.stdout, "HPA 2–6")
+        cluster.apply("2", scaling={"minReplicas": 2, "maxReplicas": 6})
+        # The record of version 1 exists only after the first read.
+        await _line_with(process.stdout, "Previous")
+    finally:
+        process.kill()
+        _, err = await process.communicate()
+    assert err == b""
+
+
+async def _line_with(stream: asyncio.StreamReader | None, words: str) -> str:
+    assert stream
+
+    async def found() -> str:
+        while line := (await stream.readline()).decode():
+            if words in line:
+                return line
+        raise AssertionError(f"the output ended without {words!r}")
+
+    return await asyncio.wait_for(found(), 30)
+
+
 @pytest.mark.parametrize("words", [["get"], ["why"], ["status"]])
 async def test_unknown_model_is_not_found(program: Program, words: list[str]) -> None:
     done = await program.run(*words, "absent")

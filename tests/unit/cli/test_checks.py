@@ -8,6 +8,7 @@ from typing import Any
 
 from canarium_cli.output.sparkline import gauge, sparkline
 from cli.standin import Standin
+from cli.test_following import PATH
 
 MODELS = "modeldeployments.canarium.dev"
 
@@ -76,7 +77,11 @@ def test_watch_shows_how_a_value_moved(kubectl: Standin) -> None:
         {"type": "MODIFIED", "object": model([{**LATENCY, "value": value, "time": time}])}
         for value, time in ((0.2, "2026-11-28T14:00:15Z"), (0.4, "2026-11-28T14:00:30Z"))
     ]
-    kubectl.answers("get", MODELS, out="\n".join(json.dumps(x, indent=4) for x in changes) + "\n")
+    # The API server sends an event a line.
+    events = "".join(json.dumps(one) + "\n" for one in changes)
+    kubectl.answers("get", f"--raw={PATH}&watch=true&resourceVersion=7", out=events)
+    listed = {"metadata": {"resourceVersion": "7"}, "kind": "List", "items": [model([])]}
+    kubectl.answers("get", f"--raw={PATH}", out=listed)
     process = kubectl.start("checks", "fraud", "--watch")
     assert process.stdout
     try:

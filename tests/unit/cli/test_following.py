@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import os
 import time
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from canarium_cli.exits import Exit
-from canarium_cli.kubectl import Kubectl
-from canarium_cli.watching import ModelWatch
 from cli.standin import FAULTS, Standin
 
 MODELS = "modeldeployments.canarium.dev"
+#: How the model alone is listed to watch it.
+PATH = (
+    "/apis/canarium.dev/v1alpha1/namespaces/risk/modeldeployments"
+    "?fieldSelector=metadata.name%3Dfraud"
+)
 
 
 def model(phase: str, **status: Any) -> dict[str, Any]:
@@ -70,6 +72,9 @@ def test_status_ends_with_the_code_of_the_result(
     kubectl: Standin, found: dict[str, Any], words: tuple[str, ...], code: Exit
 ) -> None:
     kubectl.answers("get", MODELS, out=found)
+    listed = {"kind": "List", "metadata": {"resourceVersion": "7"}, "items": [found]}
+    kubectl.answers("get", f"--raw={PATH}", out=listed)
+    kubectl.answers("get", f"--raw={PATH}&watch=true&resourceVersion=7")
     assert kubectl.run("status", "fraud", *words).code == code
 
 
@@ -115,58 +120,16 @@ def test_error_in_a_thread_of_status_is_not_exit_code_0(
         kubectl.run("status", "fraud")
 
 
-@pytest.mark.parametrize(
-    "words", ["status fraud", "get fraud -w", "checks fraud -w", "logs fraud -f", "events fraud -w"]
-)
-def test_watch_with_a_kubectl_that_is_too_old_ends(kubectl: Standin, words: str) -> None:
-    watched = model("Progressing", **_CANDIDATE)
-    # Those of the watches; other reads succeed.
-    kubectl.fails(FAULTS["old kubectl"][0], "get", MODELS, "--field-selector=metadata.name=fraud")
+def test_watch_of_events_with_a_kubectl_that_is_too_old_ends(kubectl: Standin) -> None:
     kubectl.fails(FAULTS["old kubectl"][0], "get", "events", "--watch")
-    kubectl.answers("get", MODELS, out=watched)
-    kubectl.answers("get", out={"kind": "List", "items": []})
-    done = kubectl.run(*words.split())
+    kubectl.answers("get", MODELS, out=model("Progressing", **_CANDIDATE))
+    kubectl.answers("get", out=_EMPTY)
+    done = kubectl.run("events", "fraud", "-w")
     assert done.code == Exit.UNREACHABLE
     assert done.err.endswith("kubectl is too old: update it.\n")
 
 
-#: How the model alone is watched, and listed.
-_ONLY = ("get", MODELS, "--field-selector=metadata.name=fraud")
-_PODS = ("get", "pods", "--selector=canarium.dev/model=fraud")
 _EMPTY = {"kind": "List", "items": []}
-
-
-def test_model_that_was_deleted_between_two_watches_is_not_found(
-    kubectl: Standin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("canarium_cli.watching._RETRY", 0.01)
-    kubectl.answers(*_ONLY, "--watch")
-    kubectl.answers(*_ONLY, out=_EMPTY)
-    kubectl.answers("get", MODELS, out=model("Progressing", **_CANDIDATE))
-    done = kubectl.run("status", "fraud", "--timeout", "20s")
-    assert done.code == Exit.NOT_FOUND
-    assert done.err == "Error: The ModelDeployment fraud was deleted.\n"
-
-
-def test_pod_that_was_deleted_between_two_watches_disappears(
-    kubectl: Standin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("canarium_cli.watching._RETRY", 0.01)
-    monkeypatch.setenv("KUBECTL", str(kubectl.path))
-    pod = {"kind": "Pod", "metadata": {"name": "fraud-1", "uid": "u"}}
-    kubectl.answers(*_PODS, "--watch", out={"type": "ADDED", "object": pod}, once=True)
-    kubectl.answers(*_PODS, "--watch")
-    kubectl.answers(*_PODS, out=_EMPTY)
-    kubectl.answers("get", MODELS, out=model("Ready"))
-    kubectl.answers("get", out=_EMPTY)
-    counts: list[int] = []
-    with ModelWatch(Kubectl(), "fraud", tick=0.1) as watch:
-        for snapshot in islice(watch, 200):
-            if [len(snapshot.pods)] != counts[-1:]:
-                counts.append(len(snapshot.pods))
-            if counts == [0, 1, 0]:
-                break
-    assert counts == [0, 1, 0]
 
 
 def test_escapes_of_a_container_do_not_reach_the_terminal(kubectl: Standin) -> None:
@@ -201,8 +164,19 @@ def test_interrupt_of_get_is_success_only_without_a_goal(
 def test_kubectl_ends_with_the_program(kubectl: Standin, tmp_path: Path) -> None:
     answer = tmp_path / "model.json"
     answer.write_text(json.dumps(model("Progressing", **_CANDIDATE)))
-    watch = f"*--watch*) echo $$ > {tmp_path}/pid; exec sleep 60;;"
-    kubectl.serves("get", f'#!/bin/sh\ncase "$*" in {watch} *) cat {answer};; esac\n')
+    listed = tmp_path / "list.json"
+    listed.write_text(
+        json.dumps(
+            {
+                "kind": "List",
+                "metadata": {"resourceVersion": "7"},
+                "items": [model("Progressing", **_CANDIDATE)],
+            }
+        )
+    )
+    watch = f"*watch=true*) echo $$ > {tmp_path}/pid; exec sleep 60;;"
+    listing = f"*--raw=*) cat {listed};;"
+    kubectl.serves("get", f'#!/bin/sh\ncase "$*" in {watch} {listing} *) cat {answer};; esac\n')
     process = kubectl.start("status", "fraud")
     assert process.stdout
     process.stdout.readline()

@@ -59,6 +59,55 @@ def test_verb_ends_with_a_documented_code(
     assert done.out or done.err
 
 
+@pytest.mark.parametrize("verb", ["get", "why", "list", "history", "status"])
+def test_what_a_newer_operator_has_written_is_named_as_skew_once(
+    kubectl: Standin, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr("canarium_cli.reads._warned", set())
+    items, _ = sample("step-pause")
+    newer(next(x for x in items if x["kind"] == "ModelDeployment"))
+    answer_all(kubectl, items)
+    words = [*ASKING[verb], *(["--timeout", "0.2"] if verb in WAITING else [])]
+    err = kubectl.run(*words).err
+    assert err.count("Warning: ") == 1
+    assert "does not know phase Contemplating, status.shadow, wait Alignment." in err
+    assert "use the client of its version (`kubectl modeldeploy version`)" in err
+
+
+@pytest.mark.parametrize("verb", ["get", "list", "status", "promote", "infer", "logs", "checks"])
+def test_newer_version_of_the_api_is_skew_and_not_a_missing_crd(
+    kubectl: Standin, verb: str
+) -> None:
+    item = {"apiVersion": "canarium.dev/v1", "kind": "ModelDeployment", "metadata": {"name": "m"}}
+    listed = {"kind": "List", "items": [item]}
+    kubectl.answers("get", "modeldeployments.canarium.dev", "fraud", out=item)
+    kubectl.answers("get", out=listed)
+    done = kubectl.run(*ASKING[verb])
+    assert (done.code, done.out) == (5, "")
+    assert len(done.err.splitlines()) == 1
+    assert "The cluster has canarium.dev/v1, and this client" in done.err
+    assert "use the client of the operator's version" in done.err
+
+
+@pytest.mark.parametrize(
+    ("versions", "words"),
+    [
+        (["canarium.dev/v1"], "The cluster has canarium.dev/v1, and this client"),
+        (["canarium.dev/v1", "canarium.dev/v1alpha1"], "install Canarium's CRDs"),
+        ([], "install Canarium's CRDs"),
+    ],
+)
+def test_path_that_is_not_served_is_skew_where_another_version_is(
+    kubectl: Standin, versions: list[str], words: str
+) -> None:
+    group = {"kind": "APIGroup", "versions": [{"groupVersion": one} for one in versions]}
+    kubectl.answers("get", "--raw=/apis/canarium.dev", out=group)
+    kubectl.fails("Error from server (NotFound): the server could not find the requested resource")
+    done = kubectl.run("list", "-A")
+    assert done.code == 5
+    assert words in done.err
+
+
 def test_plan_beside_a_spec_that_this_client_does_not_know_is_one_sentence(
     kubectl: Standin,
 ) -> None:
