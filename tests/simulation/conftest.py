@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 
 from simulation.scenario import Scenario
 from simulation.summary import SEEDS
@@ -20,6 +22,18 @@ def scenario() -> Iterator[Scenario]:
     scenario.operator.kill()
     scenario.loop.close()
     assert not scenario.checks.violations
+
+
+@pytest.fixture(autouse=True)
+def same_examples(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Makes derandomized runs independent of the tests that ran before in the same process.
+
+    Hypothesis also draws constants of every module that is loaded, and has no setting for that.
+    """
+    monkeypatch.setattr(providers, "_get_local_constants", Constants)
+    providers.CONSTANTS_CACHE.cache.clear()
+    yield
+    providers.CONSTANTS_CACHE.cache.clear()
 
 
 #: Runs by size of the simulation and by test class, and the most steps of a run.
