@@ -4,11 +4,11 @@ References that move (an alias, a branch, a tag) are resolved to what cannot mov
 
 Reading order: `registry_server` and `tracking_server` (requests, and what errors mean),
 `mlflow_alias`, `hub_revision` and `oci_tag` (what a reference names), `credentials` (of the
-Secret), `platform` (proxies, and authorities), `registries` (one answer as a fact), `resolver`
-(when a request is sent), `follower` (when it is sent again); `training_run` (the lineage of a
-model) and `lineage` (when it is read), `model_files` and `example_reader` (its input example);
-`web_gates` (the decision of another system, until it answers), `gate_jobs` (how the Job of a gate
-ended).
+Secret), `platform` (proxies, and authorities), `registries` (one answer as a fact),
+`shared_requests` and `resolver` (when a request is sent), `follower` (when it is sent again);
+`training_run` (the lineage of a model) and `lineage` (when it is read), `model_files` and
+`example_reader` (its input example); `web_gates` (the decision of another system, until it
+answers), `gate_jobs` (how the Job of a gate ended).
 
 Invariants: a request is only sent for a record that is about to be stored or lacks its lineage, for
 smoke tests that begin, for a reference that the model follows, or at a gate that waits, through the

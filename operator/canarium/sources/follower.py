@@ -1,13 +1,16 @@
 """Asks registries again and again what the references that models follow stand for (R26).
 
-One task for all models starts the requests that are due. They wait for the turn of their namespace:
-`PER_SECOND` for all, and `SHARE` at a time for each namespace. With more models than that allows,
-those of the namespace with the most are asked about less often, and a registry that does not answer
-delays only its own namespace. A thousand models with the default interval of two minutes send 8.3
-requests per second, 30 per model and hour.
+Models of a namespace that follow the same reference, with the same endpoint and Secret, share its
+requests: the answer is a result for each of them. One task starts the requests that are due. They
+wait for the turn of their namespace: `PER_SECOND` for all, and `SHARE` at a time for each
+namespace. With more references than that allows, those of the namespace with the most are asked
+about less often, and a registry that does not answer delays only its own namespace. A thousand
+references with the default interval of two minutes cost 8.3 requests per second, 30 per hour each;
+a thousand models that follow one reference cost 30 per hour together.
 
-- **Interval**: up to a tenth shorter or longer each time, so that models do not stay in step. The
-  first request of an operator that has just started follows at a random moment of the interval.
+- **Interval**: the shortest of the models that share a reference, up to a tenth shorter or longer
+  each time, so that references do not stay in step. The first request of an operator that has just
+  started follows at a random moment of the interval.
 - **Debounce**: a result other than the one in effect counts once two successive answers agree. The
   second request follows `CONFIRM_AFTER` seconds after the first answer.
 - **A changed annotation** makes a request due at once, but not within `LEAST` seconds of the last
@@ -22,7 +25,7 @@ import asyncio
 import heapq
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from canarium.api.reasons import SpecReason
@@ -30,6 +33,7 @@ from canarium.core.facts.resolution import Follow, Resolution, ResolveRequest
 from canarium.kube.clock import Timing
 from canarium.kube.turns import FairTurns
 from canarium.sources.registries import Key, Resolve
+from canarium.sources.shared_requests import Reference
 from canarium.telemetry import log_context
 from canarium.untrusted.error_log import ErrorLog
 
@@ -51,17 +55,35 @@ _TICK = 1.0
 
 @dataclass(eq=False)
 class _Followed:
+    """A model that follows a reference."""
+
     request: ResolveRequest
     follow: Follow
-    #: When the next request is due, by the monotonic clock; None while one waits or is under way.
-    due: float | None
     result: Resolution | None
-    #: The URI of the last result, and how many requests have failed since.
-    last_uri: str | None
+
+
+@dataclass(eq=False)
+class _Polled:
+    """A reference, and the models that follow it."""
+
+    reference: Reference
+    models: dict[Key, _Followed] = field(default_factory=dict)
+    #: When the next request is due, by the monotonic clock; None while one waits or is under way.
+    due: float | None = None
+    #: The last answer, whether the one before it had the same URI, that URI, and how many requests
+    #: have failed since.
+    answer: Resolution | None = None
+    agrees: bool = False
+    last_uri: str | None = None
     errors: int = 0
     last: float | None = None
-    #: Whether the annotation changed during a request.
+    #: Whether an annotation changed during a request.
     again: bool = False
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two requests: the shortest that a model asks for."""
+        return min(followed.follow.interval for followed in self.models.values())
 
 
 class Follower:
@@ -69,9 +91,10 @@ class Follower:
 
     def __init__(self, resolve: Resolve, wake: Callable[[Key, bool], None], timing: Timing) -> None:
         self._resolve, self._wake, self._timing = resolve, wake, timing
-        self._models: dict[Key, _Followed] = {}
-        #: (due, number, model), with outdated entries, which are skipped.
-        self._queue: list[tuple[float, int, Key]] = []
+        self._models: dict[Key, _Polled] = {}
+        self._references: dict[Reference, _Polled] = {}
+        #: (due, number, reference), with outdated entries, which are skipped.
+        self._queue: list[tuple[float, int, Reference]] = []
         self._numbers = count()
         self._task: asyncio.Task[None] | None = None
         self._requests: set[asyncio.Task[None]] = set()
@@ -80,57 +103,78 @@ class Follower:
 
     def result(self, key: Key) -> Resolution | None:
         """Returns the result of the last request."""
-        followed = self._models.get(key)
-        return followed.result if followed else None
+        polled = self._models.get(key)
+        return polled.models[key].result if polled else None
 
     def want(
         self, key: Key, request: ResolveRequest, follow: Follow, first: Resolution | None = None
     ) -> None:
         """Follows `request`; `first` is a result that is already there."""
-        followed = self._models.get(key)
-        if followed is None or followed.request != request:
-            if first:
-                first = replace(first, confirmed=first.uri == follow.in_effect)
-            followed = _Followed(request, follow, None, first, first.uri if first else None)
-            self._models[key] = followed
-            wait = self._varied(follow.interval)
-            self._schedule(key, followed, wait if first else self._timing.chance.random() * wait)
+        polled = self._models.get(key)
+        followed = polled.models[key] if polled else None
+        if polled is None or followed is None or followed.request != request:
+            self.forget(key)
+            self._join(key, _Followed(request, follow, first), first)
         elif followed.follow != follow:
-            old, followed.follow = followed.follow, follow
+            old, before = followed.follow, polled.interval
+            followed.follow = follow
             if old.token != follow.token:
-                self._hasten(key, followed)
-            elif old.interval != follow.interval and followed.due is not None:
-                self._schedule(key, followed, self._varied(follow.interval))
+                self._hasten(polled)
+            elif before != polled.interval and polled.due is not None:
+                self._schedule(polled, self._varied(polled.interval))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
 
     def forget(self, key: Key) -> None:
         """Stops following for a model; the answer to a request that is under way is dropped."""
-        self._models.pop(key, None)
+        polled = self._models.pop(key, None)
+        if polled:
+            del polled.models[key]
+            if not polled.models:
+                del self._references[polled.reference]
 
     async def close(self) -> None:
         """Stops everything."""
         self._models.clear()
+        self._references.clear()
         tasks = [*self._requests, *([self._task] if self._task else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _join(self, key: Key, followed: _Followed, first: Resolution | None) -> None:
+        reference = Reference.of(key, followed.request)
+        polled = self._references.get(reference)
+        wait = self._varied(followed.follow.interval)
+        if polled is None:
+            polled = self._references[reference] = _Polled(reference)
+            polled.last_uri = first.uri if first else None
+            self._schedule(polled, wait if first else self._timing.chance.random() * wait)
+        elif polled.due is not None and polled.due > self._timing.clock() + wait:
+            self._schedule(polled, wait)
+        self._models[key] = polled
+        polled.models[key] = followed
+        if first:
+            confirmed = first.uri == followed.follow.in_effect
+            followed.result = replace(first, confirmed=confirmed)
+        elif polled.answer:
+            followed.result = _weighed(polled, followed)
+
     def _varied(self, interval: float) -> float:
         return interval * self._timing.chance.uniform(1 - _SPREAD, 1 + _SPREAD)
 
-    def _schedule(self, key: Key, followed: _Followed, wait: float) -> None:
-        followed.due = self._timing.clock() + wait
-        heapq.heappush(self._queue, (followed.due, next(self._numbers), key))
+    def _schedule(self, polled: _Polled, wait: float) -> None:
+        polled.due = self._timing.clock() + wait
+        heapq.heappush(self._queue, (polled.due, next(self._numbers), polled.reference))
 
-    def _hasten(self, key: Key, followed: _Followed) -> None:
-        if followed.due is None:
-            followed.again = True
+    def _hasten(self, polled: _Polled) -> None:
+        if polled.due is None:
+            polled.again = True
             return
         now = self._timing.clock()
-        earliest = now if followed.last is None else max(now, followed.last + LEAST)
-        if earliest < followed.due:
-            self._schedule(key, followed, earliest - now)
+        earliest = now if polled.last is None else max(now, polled.last + LEAST)
+        if earliest < polled.due:
+            self._schedule(polled, earliest - now)
 
     async def _run(self) -> None:
         while self._models:
@@ -140,54 +184,72 @@ class Follower:
         """Starts the requests that are due; returns the seconds until the next check."""
         now = self._timing.clock()
         while self._queue:
-            due, _, key = self._queue[0]
-            followed = self._models.get(key)
-            if followed is None or followed.due != due:
+            due, _, reference = self._queue[0]
+            polled = self._references.get(reference)
+            if polled is None or polled.due != due:
                 heapq.heappop(self._queue)
                 continue
             if due > now:
                 return min(max(due - now, 1 / PER_SECOND), _TICK)
             heapq.heappop(self._queue)
-            followed.due = None
-            task = asyncio.create_task(self._ask(key, followed))
+            polled.due = None
+            task = asyncio.create_task(self._ask(polled))
             self._requests.add(task)
             task.add_done_callback(self._requests.discard)
         return _TICK
 
-    async def _ask(self, key: Key, followed: _Followed) -> None:
-        log_context.about(*key)
-        async with self._turns.turn(key[0]):
-            if self._models.get(key) is not followed:
+    async def _ask(self, polled: _Polled) -> None:
+        reference = polled.reference
+        async with self._turns.turn(reference.namespace):
+            if self._references.get(reference) is not polled:
                 return
             # An annotation that changed while the request waited has its request now.
-            followed.again, followed.last = False, self._timing.clock()
-            resolution = await self._resolution(key, followed.request)
-        if self._models.get(key) is not followed:
+            polled.again, polled.last = False, self._timing.clock()
+            key, followed = next(iter(polled.models.items()))
+            log_context.about(*key)
+            answer = await self._resolution(key, followed.request)
+        if self._references.get(reference) is not polled:
             return
-        result, wait = self._weighed(followed, resolution)
-        if followed.again:
-            followed.again, wait = False, min(wait, LEAST)
-        self._schedule(key, followed, wait)
-        if result != followed.result:
-            followed.result = result
-            self._wake(key, False)
+        polled.answer, wait = answer, self._noted(polled, answer)
+        if polled.again:
+            polled.again, wait = False, min(wait, LEAST)
+        self._schedule(polled, wait)
+        for key, followed in list(polled.models.items()):
+            result = _weighed(polled, followed)
+            if result != followed.result:
+                followed.result = result
+                self._wake(key, False)
 
     async def _resolution(self, key: Key, request: ResolveRequest) -> Resolution:
         try:
             return await self._resolve(key, request)
         except Exception as error:
-            # Without an answer, the model would never be asked about again.
+            # Without an answer, the reference would never be asked about again.
             text = self._error_log.report(key, "/".join(key), "following its source", error)
             message = f"{request.uri} could not be resolved: {text}"
             return Resolution(request, reason=SpecReason.SOURCE_UNAVAILABLE, message=message)
 
-    def _weighed(self, followed: _Followed, resolution: Resolution) -> tuple[Resolution, float]:
-        """Returns the result of a request and the seconds until the next one."""
-        interval = followed.follow.interval
-        if resolution.uri is None:
-            followed.errors = min(followed.errors + 1, _DOUBLINGS)
-            return resolution, min(interval, self._timing.jitter(_FIRST_WAIT * 2**followed.errors))
-        agrees = resolution.uri in (followed.last_uri, followed.follow.in_effect)
-        followed.errors, followed.last_uri = 0, resolution.uri
-        result = replace(resolution, confirmed=agrees)
-        return result, self._varied(interval) if agrees else min(interval, CONFIRM_AFTER)
+    def _noted(self, polled: _Polled, answer: Resolution) -> float:
+        """Notes whether an answer agrees with the last one, and returns the seconds until the next
+        request."""
+        interval = polled.interval
+        if answer.uri is None:
+            polled.errors = min(polled.errors + 1, _DOUBLINGS)
+            return min(interval, self._timing.jitter(_FIRST_WAIT * 2**polled.errors))
+        polled.errors, polled.agrees = 0, answer.uri == polled.last_uri
+        polled.last_uri = answer.uri
+        settled = all(_confirms(polled, answer, x.follow) for x in polled.models.values())
+        return self._varied(interval) if settled else min(interval, CONFIRM_AFTER)
+
+
+def _confirms(polled: _Polled, answer: Resolution, follow: Follow) -> bool:
+    return polled.agrees or answer.uri == follow.in_effect
+
+
+def _weighed(polled: _Polled, followed: _Followed) -> Resolution:
+    """Returns the last answer as the result of a model."""
+    assert polled.answer is not None
+    answer = replace(polled.answer, request=followed.request)
+    if answer.uri is None:
+        return answer
+    return replace(answer, confirmed=_confirms(polled, answer, followed.follow))

@@ -1,8 +1,9 @@
 """Resolves the moving reference of each model whose plan requests it.
 
 Level-triggered, as the other facts from outside: a result is kept while the same request stands,
-and a reference without one is asked for again, ever less often. A reference that is followed is
-passed to the `follower`. Nothing survives a restart: what was resolved is in the record.
+and a reference without one is asked for again, ever less often. `shared_requests` limits the
+requests of all models. A reference that is followed is passed to the `follower`. Nothing survives a
+restart: what was resolved is in the record.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from canarium.core.facts.resolution import Follow, Resolution, ResolveRequest
 from canarium.kube.clock import Timing
 from canarium.sources.follower import Follower
 from canarium.sources.registries import Key
+from canarium.sources.shared_requests import SharedRequests
 from canarium.telemetry import log_context
 
 Wake = Callable[[Key, bool], None]
@@ -52,6 +54,7 @@ class SourceResolver:
         self._registries, self._wake = registries, wake
         self._timing = timing or Timing()
         self._models: dict[Key, _Resolving] = {}
+        self._requests = SharedRequests(registries.resolve, self._timing)
         self._follower = Follower(registries.resolve, wake, self._timing)
 
     def result(self, key: Key) -> Resolution | None:
@@ -100,6 +103,7 @@ class SourceResolver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._requests.close()
         await self._follower.close()
 
     def _stop(self, key: Key) -> None:
@@ -109,12 +113,13 @@ class SourceResolver:
 
     async def _run(self, key: Key, resolving: _Resolving) -> None:
         log_context.about(*key)
-        wait = _FIRST_WAIT
+        wait, since = _FIRST_WAIT, None
         while resolving.result is None or resolving.result.uri is None:
-            result = await self._registries.resolve(key, resolving.request)
+            result = await self._requests.resolve(key, resolving.request, since)
             if result != resolving.result:
                 resolving.result = result
                 self._wake(key, False)
             if result.uri is None:
+                since = self._timing.clock()
                 await self._timing.sleep(self._timing.jitter(wait))
                 wait = min(_LAST_WAIT, 2 * wait)

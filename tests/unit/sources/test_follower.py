@@ -55,9 +55,17 @@ class Rig:
             return Resolution(request, reason="SourceUnavailable", message="no route")
         return Resolution(request, answer)
 
-    def want(self, follow: Follow = FOLLOW, key: tuple[str, str] = KEY) -> None:
+    def want(
+        self,
+        follow: Follow = FOLLOW,
+        key: tuple[str, str] = KEY,
+        request: ResolveRequest | None = None,
+    ) -> None:
+        """Each model follows another reference, unless `request` names one."""
+        own = replace(REQUEST, uri=f"mlflow://{key[1]}@champion")
+
         async def wanted() -> None:
-            self.follower.want(key, REQUEST, follow)
+            self.follower.want(key, request or own, follow)
 
         self.loop.run(wanted())
 
@@ -66,7 +74,10 @@ class Rig:
 
     @property
     def confirmed(self) -> str | None:
-        found = self.follower.result(KEY)
+        return self.confirmed_of(KEY)
+
+    def confirmed_of(self, key: tuple[str, str]) -> str | None:
+        found = self.follower.result(key)
         return found.uri if found and found.confirmed else None
 
 
@@ -302,6 +313,82 @@ def test_answer_that_a_record_needed_counts_as_the_first(rig: Rig) -> None:
     assert rig.confirmed == SEVEN
     rig.loop.advance(0.85 * FOLLOW.interval)
     assert not rig.asked
+
+
+@rule("R26", "R31")
+def test_thousand_models_that_follow_one_reference_cost_thirty_requests_per_hour(rig: Rig) -> None:
+    """Each has its own spec, and its own revision in effect."""
+    keys = [("a", str(number)) for number in range(1000)]
+    for number, key in enumerate(keys):
+        rig.want(key=key, request=replace(REQUEST, attempt=key[1]))
+        if number % 10 == 0:
+            rig.loop.advance(0.5)
+    rig.loop.advance(3600.0 - 50.0)
+    assert 28 <= len(rig.asked) <= 34
+    assert {rig.confirmed_of(key) for key in keys} == {SEVEN}
+
+    rig.answer, seen = EIGHT, len(rig.asked)
+    rig.loop.advance(1.1 * FOLLOW.interval + CONFIRM_AFTER + 2.0)
+    assert {rig.confirmed_of(key) for key in keys} == {EIGHT}
+    assert len(rig.asked) - seen <= 3
+    found = rig.follower.result(keys[7])
+    assert found
+    assert found.request.attempt == "7"
+
+
+@rule("R26", "R31")
+@pytest.mark.parametrize(
+    ("key", "change"),
+    [
+        (("b", "fraud"), {}),
+        (("a", "spam"), {"uri": "mlflow://fraud@challenger"}),
+        (("a", "spam"), {"endpoint": "https://other.example"}),
+        (("a", "spam"), {"secret": "other"}),
+    ],
+)
+def test_other_namespace_reference_endpoint_or_secret_has_its_own_request(
+    rig: Rig, key: tuple[str, str], change: dict[str, str]
+) -> None:
+    rig.want(request=REQUEST)
+    rig.want(key=key, request=replace(REQUEST, **change))
+    rig.loop.advance(1.2 * FOLLOW.interval)
+    assert {asked for _, asked in rig.asked} == {KEY, key}
+
+
+@rule("R26")
+def test_models_that_share_a_reference_each_confirm_what_is_new_to_them(rig: Rig) -> None:
+    """One model is paused at the old version; the answer is confirmed for the other one at once."""
+    other = ("a", "spam")
+    rig.want(request=REQUEST)
+    rig.want(Follow(120.0, EIGHT), other, REQUEST)
+    rig.answer = EIGHT
+    while not rig.asked:
+        rig.loop.advance(0.5)
+    assert (rig.confirmed, rig.confirmed_of(other)) == (None, EIGHT)
+    rig.loop.advance(CONFIRM_AFTER + 1.1)
+    assert (rig.confirmed, rig.confirmed_of(other)) == (EIGHT, EIGHT)
+
+
+@rule("R26")
+def test_shared_reference_is_asked_at_the_shortest_interval_until_its_model_leaves(
+    rig: Rig,
+) -> None:
+    quick = ("a", "quick")
+    rig.want(Follow(86_400.0, SEVEN), request=REQUEST)
+    rig.want(Follow(30.0, SEVEN), quick, REQUEST)
+    rig.loop.advance(600.0)
+    assert 17 <= len(rig.asked) <= 24
+    assert rig.confirmed == SEVEN
+    rig.follower.forget(quick)
+    seen = len(rig.asked)
+    rig.loop.advance(3600.0)
+    assert len(rig.asked) - seen <= 1
+    rig.want(Follow(86_400.0, SEVEN), ("a", "late"), REQUEST)
+    assert rig.confirmed_of(("a", "late")) == SEVEN, "the last answer is valid for it"
+    rig.follower.forget(KEY)
+    rig.follower.forget(("a", "late"))
+    rig.loop.advance(86_400.0 * 2)
+    assert len(rig.asked) - seen <= 1
 
 
 def _within_a_second(times: list[float]) -> list[int]:
