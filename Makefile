@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro cli dist dist-cli docs images push kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-unit mutations rules check generate messages lock clean
+.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro bench-soak cli dist dist-cli docs images push kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-unit mutations rules check generate messages lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml cli/pyproject.toml
 	python3 -m venv .venv
@@ -103,6 +103,9 @@ bench-full: .venv/.bench .venv-runtime/.ready      ## the same, and at 10,000 ob
 
 bench-attack: .venv/.ready    ## measure rollbacks of one namespace next to ten hostile ones
 	$(PY) -m bench.attack
+
+bench-soak: .venv/.ready      ## update 1,000 models for two hours beside faults, and check that nothing grows; SOAK="--minutes 10"
+	$(PY) -m bench.soak $(SOAK)
 
 bench-dashboard: .venv/.ready  ## measure 50 browsers and the first page of 2,000 models in the dashboard
 	$(PY) -m bench.dashboard

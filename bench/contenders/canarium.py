@@ -47,11 +47,13 @@ class Canarium:
     children = frozenset({"controllerrevisions", "deployments", "services"})
 
     def __init__(self, name: str = "canarium", pause: str = f"{PAUSE:g}s",
-        profile: bool = False, settings: tuple[str, ...] = (), pod: str = "") -> None:  # fmt: skip
+        profile: bool = False, settings: tuple[str, ...] = (), pod: str = "",
+        interpreter: str = "") -> None:  # fmt: skip
         self.name = name
         self.pause = pause
         #: UID of the pod that it runs in; processes of one pod follow each other.
         self._pod = pod
+        self._interpreter = interpreter
         self._profile, self._settings = profile, settings
         #: When all metrics were read last.
         self._scraped = time.monotonic()
@@ -76,7 +78,15 @@ class Canarium:
         profiler = ["-m", "cProfile", "-o", f"{folder}/{self.name}.prof"] if self._profile else []
         self._process.start(
             [
-                *(python(), *profiler, "-m", "canarium", "run", "--log-level", "WARNING"),
+                *(
+                    self._interpreter or python(),
+                    *profiler,
+                    "-m",
+                    "canarium",
+                    "run",
+                    "--log-level",
+                    "WARNING",
+                ),
                 *("--kubeconfig", cluster.kubeconfig, "--lease-namespace", "default"),
                 *("--metrics-port", str(self._port)),
                 *self._settings,

@@ -83,6 +83,7 @@ class OperatorMetrics:
             f"The largest lag of the last {_WINDOW:.0f} seconds",
             registry=self.registry,
         ).set_function(lambda: self._worst.at(time.monotonic()))
+        self._tasks = Gauge("canarium_tasks", "Tasks of the event loop", registry=self.registry)
         self._requests = Counter(
             "canarium_api_requests",
             "Requests to the API server, by verb, resource and code (0: no answer)",
@@ -174,8 +175,9 @@ class OperatorMetrics:
         return config
 
     async def measure_loop_lag(self) -> None:
-        """Measures the event loop's lag until cancelled."""
+        """Measures the event loop's lag, and counts its tasks at each scrape, until cancelled."""
         loop = asyncio.get_running_loop()
+        self._tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
         while True:
             began = loop.time()
             await asyncio.sleep(_LAG_EVERY)
