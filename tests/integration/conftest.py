@@ -219,7 +219,7 @@ class Cluster:
         items: list[dict[str, Any]] = found["items"]
         return items
 
-    async def leading(self, seconds: float = 30) -> None:
+    async def leading(self, seconds: float = _START) -> None:
         """Waits until the operator that was started last leads and has reconciled every key."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
