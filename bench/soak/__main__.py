@@ -75,7 +75,8 @@ async def _churned(wanted: Wanted, fresh: Cluster, operator: Canarium, proxy: Pr
         watching.expect(keys, churn.is_live)
         await many(keys, lambda key: _create(fresh, operator, key))
         await watching.all_seen(patience(wanted.models))
-        proxy.rule = rule(chance)
+        # A separate sequence: how many requests there are differs from run to run.
+        proxy.rule = rule(random.Random(wanted.seed + 1))
         samples: list[Sample] = []
         beside = [
             asyncio.create_task(break_watches(proxy)),

@@ -68,7 +68,8 @@ class Churn:
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until and self.versions[key] == version:
             status = self._watching.objects[key].get("status", {})
-            if status.get("weight") and status.get("version") == str(version):
+            candidate = (status.get("candidate") or {}).get("version")
+            if status.get("weight") and candidate == str(version):
                 with suppress(Refused):  # It has just been deleted.
                     for pod in await self._pods(key, version):
                         await fail(self._client, key, pod, version)
