@@ -148,6 +148,8 @@ class GateInvariant:
             current = candidate_of.get("revision") in (None, stable)
             # The write of the traffic precedes the status of the spec that asks for another one.
             current = current and self.account.world.asks_for(stable)
+            # What a user has deleted of the record is restored: that promotes nothing.
+            current = current and not (was is None and stable in self.taken_over)
             if current and stable not in self.promoted:
                 self._rises(stable, WHOLE, is_first=was is None and not self.promoted)
             if current:
