@@ -88,7 +88,23 @@ _FAULTS: tuple[tuple[str, Exit, str], ...] = (
         Exit.UNREACHABLE,
         "Check the address of the server in the kubeconfig",
     ),
+    (
+        "client.timeout exceeded",
+        Exit.UNREACHABLE,
+        "Check the network, or raise --request-timeout",
+    ),
+    (
+        "context deadline exceeded",
+        Exit.UNREACHABLE,
+        "Check the network, or raise --request-timeout",
+    ),
     ("unable to connect to the server", Exit.UNREACHABLE, "Check the network and the --context"),
+    # Without a kubeconfig, kubectl asks a port of this machine.
+    (
+        "localhost:8080 was refused",
+        Exit.UNREACHABLE,
+        "There is no kubeconfig: pass --kubeconfig, or set KUBECONFIG",
+    ),
     ("was refused", Exit.UNREACHABLE, "Check that the cluster runs, and the --context"),
     ("timed out", Exit.UNREACHABLE, "Check the network, or raise --request-timeout"),
     ("i/o timeout", Exit.UNREACHABLE, "Check the network and the --context"),
@@ -116,7 +132,13 @@ def fault(stderr: str) -> CliError:
             Exit.UNREACHABLE,
         )
     words = _sentence(list(_lines(stderr)) or stderr.split("\n"))
-    text = _PREFIX.sub("", words).rstrip(".") or "kubectl failed without a message"
+    text = _PREFIX.sub("", words).rstrip(".")
+    if not text:
+        return CliError(
+            "kubectl failed without a message. Check that KUBECTL, or the first kubectl on the "
+            "PATH, is kubectl.",
+            Exit.UNREACHABLE,
+        )
     text += "" if text.endswith(("?", "!")) else "."
     lower = stderr.lower()
     if _UNKNOWN_OPTION in lower:

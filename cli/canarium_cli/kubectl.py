@@ -184,10 +184,16 @@ def binary() -> str:
 
     Raises CliError if there is none.
     """
-    path = os.environ.get("KUBECTL") or shutil.which("kubectl")
-    if not path or not (os.path.sep not in path or os.access(path, os.X_OK)):
-        raise unreachable("kubectl is missing: install it, or set KUBECTL to its path.")
-    return path
+    own = os.environ.get("KUBECTL", "")
+    path = shutil.which(own or "kubectl")
+    if path:
+        return path
+    if own:
+        raise unreachable(
+            f"KUBECTL is {own}, which is not a program: install kubectl, or set KUBECTL "
+            "to its path."
+        )
+    raise unreachable("kubectl is missing: install it, or set KUBECTL to its path.")
 
 
 def stdin_of_kubectl() -> int | None:

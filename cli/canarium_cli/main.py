@@ -104,6 +104,23 @@ class Verbs(click.Group):
         with checked_output():
             return super().make_context(*args, **extra)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ordered = verb_first(args)
+        if ordered and ordered[0].partition("=")[0] in _BEFORE:
+            ctx.fail(f"Name a verb after {' '.join(args)}, such as get.")
+        return super().parse_args(ctx, ordered)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not ctx.resilient_parsing:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], VERBS, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         with checked_output():
             return super().invoke(ctx)
@@ -111,6 +128,21 @@ class Verbs(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+
+#: Options of every verb that have a value, with which users of kubectl begin a command line.
+_BEFORE = ("-n", "--namespace", "--context", "--kubeconfig", "--as", "--as-group")
+
+
+def verb_first(words: list[str]) -> list[str]:
+    """Moves options that choose the cluster behind the verb, as kubectl accepts them."""
+    end = 0
+    while end < len(words):
+        name, has_value, _ = words[end].partition("=")
+        if name not in _BEFORE:
+            break
+        end += 1 if has_value else 2
+    return [*words[end : end + 1], *words[:end], *words[end + 1 :]] if end < len(words) else words
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

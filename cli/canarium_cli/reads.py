@@ -21,7 +21,8 @@ from canarium_cli.output.terminal import echo
 MODELS = "modeldeployments.canarium.dev"
 _PATH = "/apis/canarium.dev/v1alpha1/modeldeployments"
 _WORKLOADS = ("deployments.apps", "pods", "horizontalpodautoscalers.autoscaling", "services")
-_RECORDS = "controllerrevisions.apps"
+RECORDS = "controllerrevisions.apps"
+PODS = "pods"
 #: Kinds of routes, with their groups.
 ROUTES = {
     "HTTPRoute": "httproutes.gateway.networking.k8s.io",
@@ -114,7 +115,7 @@ def objects(kubectl: Kubectl, name: str, *, events: bool = False, partial: bool 
     with ThreadPoolExecutor() as pool:
         parent = pool.submit(model, kubectl, name)
         children = pool.submit(read, kubectl, _WORKLOADS, label)
-        records = pool.submit(read, kubectl, (_RECORDS,), label)
+        records = pool.submit(read, kubectl, (RECORDS,), label)
         event_list = pool.submit(read, kubectl, ("events",), _about(name)) if events else None
         # The model first: its error is the most useful one.
         parent_object = parent.result()
@@ -125,6 +126,14 @@ def objects(kubectl: Kubectl, name: str, *, events: bool = False, partial: bool 
         ]
     not_shown([kind for one in reads for kind in one.forbidden])
     return Objects.of(parent_object, [raw for one in reads for raw in one.objects])
+
+
+def objects_of(kubectl: Kubectl, name: str, kind: str) -> Objects:
+    """The model and its objects of one kind, read at the same time. Raises CliError."""
+    with ThreadPoolExecutor() as pool:
+        parent = pool.submit(model, kubectl, name)
+        children = pool.submit(_all, kubectl, (kind,), f"--selector={MODEL_LABEL}={name}")
+        return Objects.of(parent.result(), children.result().objects)
 
 
 def not_shown(kinds: Sequence[str]) -> None:
@@ -163,7 +172,7 @@ def _readable(kubectl: Kubectl, kinds: tuple[str, ...], *words: str) -> _Read:
 
 def records(kubectl: Kubectl, name: str) -> list[Raw]:
     """The ControllerRevisions of a model, in no order."""
-    return kubectl.get(_RECORDS, f"--selector={MODEL_LABEL}={name}")
+    return kubectl.get(RECORDS, f"--selector={MODEL_LABEL}={name}")
 
 
 def traffic_object(kubectl: Kubectl, parent: Raw) -> Raw | None:
@@ -177,6 +186,15 @@ def traffic_object(kubectl: Kubectl, parent: Raw) -> Raw | None:
         if error.code is Exit.NOT_FOUND:
             return None
         raise
+
+
+def readable_traffic_object(kubectl: Kubectl, parent: Raw) -> Raw | None:
+    """The same; None, and a line on stderr, where the user may not read it."""
+    try:
+        return traffic_object(kubectl, parent)
+    except Forbidden:
+        echo("The current traffic is not shown, since you may not read its object.", err=True)
+        return None
 
 
 def _about(name: str) -> str:

@@ -14,10 +14,11 @@ from canarium_cli.following import LISTED, MODEL, OUTAGE, Follower, Kind, Report
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.reads import model, not_shown
 
+POD = Kind("Pod", "/api/v1", "pods")
 #: What is shown below a model.
-_CHILDREN = (
+CHILDREN = (
     Kind("Deployment", "/apis/apps/v1", "deployments"),
-    Kind("Pod", "/api/v1", "pods"),
+    POD,
     Kind("HorizontalPodAutoscaler", "/apis/autoscaling/v2", "horizontalpodautoscalers"),
     Kind("ControllerRevision", "/apis/apps/v1", "controllerrevisions"),
     Kind("Service", "/api/v1", "services"),
@@ -31,12 +32,19 @@ class ModelWatch:
     """The objects of one model, read once and then kept current.
 
     Iterating yields them after every change, and at least every `tick` seconds, for countdowns.
-    Kinds that the user may not list are left out, and a line on stderr names them.
+    `kinds` are those of its children. Kinds that the user may not list are left out, and a line on
+    stderr names them; a single kind has to be readable.
     """
 
-    def __init__(self, kubectl: Kubectl, name: str, *, children: bool = True, tick: float = 1.0):
-        self._kubectl, self._name, self._tick = kubectl, name, tick
-        self._kinds = _CHILDREN if children else ()
+    def __init__(
+        self,
+        kubectl: Kubectl,
+        name: str,
+        *,
+        kinds: tuple[Kind, ...] = CHILDREN,
+        tick: float = 1.0,
+    ) -> None:
+        self._kubectl, self._name, self._tick, self._kinds = kubectl, name, tick, kinds
         self._changes: queue.Queue[Change] = queue.Queue()
         self._followers: list[Follower] = []
         #: Whether the last objects are those before, and only time has passed.
@@ -68,17 +76,18 @@ class ModelWatch:
         self._followers.append(Follower(self._kubectl, MODEL, namespace, **name))
         for follower in self._followers:
             follower.follow(self._reporter(follower.kind))
+        last = current, children, ""
         yield Objects.of(current, children.values())
         while True:
             changes = self._next()
-            self.ticked = not changes
+            children = dict(children)
             for kind, change, objects in changes:
                 if change == OUTAGE:
                     continue
                 if kind is MODEL:
                     if change == "DELETED" or not objects:
                         raise not_found(f"The ModelDeployment {self._name} was deleted.")
-                    current = objects[0]
+                    current = _as_kubectl_prints(objects[0])
                     continue
                 if change == LISTED:
                     children = {k: x for k, x in children.items() if k[0] != kind.name}
@@ -87,6 +96,9 @@ class ModelWatch:
                         children.pop(_key(raw), None)
                     else:
                         children[_key(raw)] = raw
+            # A new list may be the same as the one before.
+            before, last = last, (current, children, self.outage)
+            self.ticked = before == last
             yield Objects.of(current, children.values())
 
     def _read(self, namespace: str) -> dict[Key, Raw]:
@@ -94,16 +106,18 @@ class ModelWatch:
         label = {"labelSelector": f"{MODEL_LABEL}={self._name}"}
         followers = [Follower(self._kubectl, kind, namespace, **label) for kind in self._kinds]
         children: dict[Key, Raw] = {}
-        forbidden: list[str] = []
+        forbidden: dict[str, Forbidden] = {}
         with ThreadPoolExecutor() as pool:
             reads = [(one, pool.submit(one.objects)) for one in followers]
         for follower, read in reads:
             try:
                 children |= {_key(raw): raw for raw in read.result()}
                 self._followers.append(follower)
-            except Forbidden:
-                forbidden.append(follower.kind.plural)
-        not_shown(forbidden)
+            except Forbidden as error:
+                forbidden[follower.kind.plural] = error
+        if forbidden and len(self._kinds) == 1:
+            raise next(iter(forbidden.values()))
+        not_shown([*forbidden])
         return children
 
     def _next(self) -> list[Change]:
@@ -118,6 +132,12 @@ class ModelWatch:
 
     def _reporter(self, kind: Kind) -> Report:
         return lambda change, objects: self._changes.put((kind, change, objects))
+
+
+def _as_kubectl_prints(raw: Raw) -> Raw:
+    """An object without what `kubectl get -o json` omits."""
+    metadata = {k: v for k, v in part(raw, "metadata").items() if k != "managedFields"}
+    return {**raw, "metadata": metadata}
 
 
 def _key(raw: Raw) -> Key:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -73,21 +74,35 @@ def table(
     Where that does not fit into `width`, each row becomes a few lines: its first cell, and below it
     the others with the names of their columns.
     """
-    body = [[_span(cell) for cell in row] for row in rows]
+    body = [[_in_one_line(_span(cell)) for cell in row] for row in rows]
     every = [[Span(title, Style.MUTED) for title in head], *body]
-    widths = [max(len(row[column].text) for row in every) for column in range(len(head))]
+    widths = [max(width_of(row[column].text) for row in every) for column in range(len(head))]
     if width is not None and len(indent) + sum(widths) + len(_GAP) * (len(head) - 1) > width:
         return [line(indent, *spans) for row in body for spans in _narrow(head, row, width)]
     return [
         (
             Span(indent),
             *(
-                Span(span.text.ljust(width) + _GAP, span.style)
+                Span(span.text + " " * (width - width_of(span.text)) + _GAP, span.style)
                 for span, width in zip(row, widths, strict=True)
             ),
         )
         for row in every
     ]
+
+
+def width_of(text: str) -> int:
+    """How many columns of a terminal a text takes: two for each wide character (UAX #11), none for
+    a mark that combines with the character before."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(x) in "WF" for x in text)
+    return len(text) + wide - sum(unicodedata.combining(x) > 0 for x in text)
+
+
+def _in_one_line(span: Span) -> Span:
+    """A cell without breaks of lines, which could imitate another row."""
+    return span if span.text.isprintable() else Span(" ".join(span.text.split()), span.style)
 
 
 def _narrow(head: Sequence[str], row: Sequence[Span], width: int) -> Iterator[Line]:

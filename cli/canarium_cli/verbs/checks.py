@@ -53,7 +53,7 @@ def checks_command(connection: Connection, name: str, watch: bool, output: str) 
         raise click.UsageError("--watch prints text only; remove -o.")
     evaluations = {}
     with (
-        ModelWatch(connection.kubectl, name, children=False) as changes,
+        ModelWatch(connection.kubectl, name, kinds=()) as changes,
         Screen(connection.color) as screen,
     ):
         try:

@@ -17,7 +17,7 @@ from canarium_cli.exits import not_found, usage
 from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import Line, Span, Style, line
 from canarium_cli.output.terminal import write
-from canarium_cli.reads import objects, traffic_object
+from canarium_cli.reads import RECORDS, objects_of, readable_traffic_object
 
 
 @click.command("diff")
@@ -40,10 +40,10 @@ def diff_command(
     R1 and R2 are revisions, their numbers, or versions, as `history` lists them. With one, stable
     is compared with it; with none, stable with the candidate or the failed revision.
     """
-    snapshot = objects(connection.kubectl, name, partial=True)
+    snapshot = objects_of(connection.kubectl, name, RECORDS)
     before, after = _pair(snapshot, first, second)
     listed_history = history(
-        snapshot, traffic_object(connection.kubectl, snapshot.model), time.time()
+        snapshot, readable_traffic_object(connection.kubectl, snapshot.model), time.time()
     )
     entries = {entry.revision: entry for entry in listed_history}
     listed = differences(before, after, entries, pod=pod)

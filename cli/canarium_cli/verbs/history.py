@@ -8,16 +8,17 @@ import click
 
 from canarium.view.failures import failed_at
 from canarium.view.history import HistoryEntry, Serving, history
-from canarium.view.objects import Raw, text
+from canarium.view.objects import Objects, Raw, text
 from canarium.view.training_run import described
 from canarium.view.tree import to_json
 from canarium_cli.connection import Connection, connected
+from canarium_cli.exits import Forbidden
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.output.formats import write_json, write_yaml
 from canarium_cli.output.lines import Line, Span, Style, table
 from canarium_cli.output.terminal import columns, echo, write
 from canarium_cli.output.tree_text import ROLE_STYLES
-from canarium_cli.reads import objects, traffic_object
+from canarium_cli.reads import RECORDS, model, not_shown, objects_of, readable_traffic_object
 
 _OUTCOMES = {"Promoted": Style.GOOD, "Failed": Style.BAD, "RolledBack": Style.BAD}
 
@@ -47,8 +48,13 @@ def history_command(connection: Connection, name: str, limit: int | None, output
 
 def read_history(kubectl: Kubectl, name: str) -> tuple[HistoryEntry, ...]:
     """The revisions of a model, the newest first. Raises CliError as `objects` does."""
-    snapshot = objects(kubectl, name, partial=True)
-    return history(snapshot, traffic_object(kubectl, snapshot.model), time.time())
+    try:
+        snapshot = objects_of(kubectl, name, RECORDS)
+    except Forbidden:
+        # The status has the outcomes.
+        snapshot = Objects.of(model(kubectl, name), ())
+        not_shown([RECORDS])
+    return history(snapshot, readable_traffic_object(kubectl, snapshot.model), time.time())
 
 
 def _lines(entries: tuple[HistoryEntry, ...], wide: bool) -> list[Line]:

@@ -23,8 +23,8 @@ from canarium_cli.kubectl import Kubectl, stdin_of_kubectl
 from canarium_cli.output.lines import Span, line
 from canarium_cli.output.terminal import echo, write
 from canarium_cli.output.tree_text import ROLE_STYLES
-from canarium_cli.reads import objects
-from canarium_cli.watching import ModelWatch
+from canarium_cli.reads import PODS, objects_of
+from canarium_cli.watching import POD, ModelWatch
 
 #: Most pods whose logs are followed at once: each is a process of kubectl and a connection.
 _MOST = 50
@@ -129,7 +129,7 @@ def logs_command(
     if follow:
         _follow(connection.kubectl, name, wanted, printer)
         return
-    snapshot = objects(connection.kubectl, name)
+    snapshot = objects_of(connection.kubectl, name, PODS)
     sources = list(_sources(snapshot, wanted))
     if not sources:
         raise not_found(_nothing(snapshot, name, wanted))
@@ -221,7 +221,7 @@ def _follow(kubectl: Kubectl, name: str, wanted: Wanted, printer: Printer) -> No
     """Follows the logs of present and future pods until Ctrl-C."""
     followed: dict[tuple[str, str, int], subprocess.Popen[str]] = {}
     try:
-        with ModelWatch(kubectl, name) as changes:
+        with ModelWatch(kubectl, name, kinds=(POD,)) as changes:
             for snapshot in changes:
                 if printer.fault:
                     raise printer.fault

@@ -12,6 +12,7 @@ from canarium.view.objects import REVISION_LABEL, Raw, items, label, number, par
 from canarium.view.serving import serving_periods
 from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import CliError, Exit, not_found
+from canarium_cli.output.terminal import echo
 from canarium_cli.reads import model, records, traffic_object
 
 
@@ -32,6 +33,8 @@ def record_command(connection: Connection, name: str, revision: str | None) -> N
         stored = [x for x in stored if label(x, REVISION_LABEL) == revision]
         if not stored:
             raise not_found(f"{name} has no revision {revision}. `history` lists those that exist.")
+    if not stored:
+        echo(f"{name} has no stored revision, so there is nothing to record yet.", err=True)
     for one in stored:
         click.echo(json.dumps(_statement(one, history, name, periods), ensure_ascii=False))
 

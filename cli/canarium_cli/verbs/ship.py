@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +22,9 @@ from canarium_cli.output.terminal import echo
 from canarium_cli.reads import MODELS, model, records
 from canarium_cli.verbs.commands import MANAGER
 from canarium_cli.verbs.diff import record_of
+
+if TYPE_CHECKING:
+    from canarium_cli.manifests.finding import Finding
 
 
 def _writing(verb: Function) -> Function:
@@ -63,6 +67,8 @@ def ship_command(
     spec = shipped(now, image, uri=uri, version=version, digest=digest)
     if part(now, "spec", "model").get("digest") and "digest" not in spec["model"]:
         echo("Note: spec.model.digest is removed: it is that of the old URI.", err=True)
+    if not apply:
+        _check(now, spec)
     _finish(connection, now, spec, apply, dry_run, yes)
 
 
@@ -157,6 +163,26 @@ def _finish(
         echo(f"{name}: the server accepts the change; nothing was changed (dry run).")
     else:
         echo(f"{name}: changed. Follow it with `kubectl modeldeploy status {name}`.")
+
+
+def _check(now: Raw, spec: Spec) -> None:
+    """Raises CliError for a manifest that the API server would reject because of the change."""
+    before = {f.message for f in _faults(manifest(now, dict(part(now, "spec"))))}
+    new = [f for f in _faults(manifest(now, spec)) if f.message not in before]
+    if new:
+        raise usage(f"{new[0].path}: {new[0].message}")
+
+
+def _faults(body: dict[str, Any]) -> list[Finding]:
+    import yaml
+
+    from canarium_cli.lint import schema, structure
+    from canarium_cli.manifests.finding import Level
+    from canarium_cli.manifests.reading import parsed
+
+    documents, _ = parsed("manifest", yaml.safe_dump(body))
+    findings = [f for d in documents for f in (*schema.check(d), *structure.check(d))]
+    return [finding for finding in findings if finding.level is Level.ERROR]
 
 
 def _confirm(now: Raw, spec: Spec) -> None:

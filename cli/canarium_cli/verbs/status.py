@@ -100,7 +100,7 @@ def _wait(
     last, outage = "", ""
     left = math.inf if deadline is None else deadline - time.monotonic()
     tick = min(1.0, max(0.1, left))  # A short timeout ends before the first whole second.
-    with ModelWatch(connection.kubectl, name, children=False, tick=tick) as watch:
+    with ModelWatch(connection.kubectl, name, kinds=(), tick=tick) as watch:
         for snapshot in watch:
             words = _line(snapshot.model)
             if words != last and not connection.quiet:
@@ -129,4 +129,5 @@ def _line(model: Raw) -> str:
     step = f" step {summary.step}" if summary.step else ""
     weight = "" if summary.weight is None else f" weight {summary.effective_weight} %"
     message = text(part(model, "status"), "message")
+    message = message or "The operator has not written a status yet."
     return f"{summary.phase}{step}{weight}: {message}"

@@ -257,6 +257,23 @@ FAULTS: Mapping[str, tuple[str, int, str]] = {
         5,
         "Check that the cluster runs",
     ),
+    "API server that is too slow": (
+        "Unable to connect to the server: net/http: request canceled (Client.Timeout exceeded "
+        "while awaiting headers)",
+        5,
+        "or raise --request-timeout",
+    ),
+    "timeout before the request": (
+        "context deadline exceeded",
+        5,
+        "or raise --request-timeout",
+    ),
+    "no kubeconfig": (
+        "The connection to the server localhost:8080 was refused - did you specify the right host "
+        "or port?",
+        5,
+        "There is no kubeconfig: pass --kubeconfig",
+    ),
     "no CRDs": (
         'error: the server doesn\'t have a resource type "modeldeployments"',
         5,

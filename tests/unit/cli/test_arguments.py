@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from canarium_cli.main import VERBS
+from canarium_cli.main import VERBS, verb_first
 from cli.standin import Standin
 
 #: Verbs with the name of a model.
@@ -102,3 +102,30 @@ def test_duration_for_kubectl_has_a_unit(kubectl: Standin, written: str, passed:
     kubectl.answers("get", out={"kind": "List", "items": []})
     kubectl.run("list", "--request-timeout", written)
     assert f"--request-timeout={passed}" in kubectl.calls[0]
+
+
+def test_unknown_verb_gets_the_closest_one(kubectl: Standin) -> None:
+    assert "There is no command 'promte'. Did you mean promote?" in refused(kubectl, "promte", "x")
+    assert "Did you mean" not in refused(kubectl, "zzz")
+
+
+@pytest.mark.parametrize(
+    ("words", "ordered"),
+    [
+        (["-n", "risk", "get", "fraud"], ["get", "-n", "risk", "fraud"]),
+        (
+            ["--context=a", "--as", "ann", "list", "-A"],
+            ["list", "--context=a", "--as", "ann", "-A"],
+        ),
+        (["get", "-n", "risk"], ["get", "-n", "risk"]),
+        (["--help"], ["--help"]),
+        ([], []),
+    ],
+)
+def test_options_of_the_cluster_may_precede_the_verb(words: list[str], ordered: list[str]) -> None:
+    assert verb_first(words) == ordered
+
+
+@pytest.mark.parametrize("words", [["-n"], ["-n", "risk"], ["--context=a"]])
+def test_options_without_a_verb_are_explained(kubectl: Standin, words: list[str]) -> None:
+    assert f"Name a verb after {' '.join(words)}" in refused(kubectl, *words)

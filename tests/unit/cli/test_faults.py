@@ -117,7 +117,7 @@ def test_missing_kubectl_is_one_sentence(
     code, text = run(kubectl, words)
     assert code == 5, text
     assert_one_sentence(text)
-    assert "Install kubectl" in text or "kubectl is missing: install it" in text
+    assert f"KUBECTL is {kubectl.path}, which is not a program" in text
     assert list(folder.iterdir()) == []
 
 

@@ -242,3 +242,28 @@ def test_same_spec_is_printed_all_the_same(kubectl: Standin) -> None:
     assert done.code == 0
     assert done.out == changed.out.replace("8", "7")
     assert "nothing to change" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("--uri", "not a uri"), "spec.model.uri"),
+        (("--digest", "abc"), "spec.model.digest"),
+    ],
+)
+def test_manifest_that_the_api_server_would_reject_is_not_printed(
+    kubectl: Standin, words: tuple[str, ...], field: str
+) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    done = kubectl.run("ship", "fraud", *words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[-1].startswith(f"Error: {field}: ")
+
+
+def test_record_of_a_model_without_revisions_is_explained(kubectl: Standin) -> None:
+    kubectl.answers("get", MODELS, out=model())
+    kubectl.fails('Error from server (NotFound): services "fraud" not found', "get", "services")
+    kubectl.answers("get", out={"kind": "List", "items": []})
+    done = kubectl.run("record", "fraud")
+    assert (done.code, done.out) == (0, "")
+    assert "no stored revision" in done.err

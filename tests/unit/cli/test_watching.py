@@ -10,9 +10,10 @@ from urllib.parse import quote
 import pytest
 
 from canarium.view.objects import Objects
-from canarium_cli.exits import CliError, Exit
+from canarium_cli.exits import CliError, Exit, Forbidden
+from canarium_cli.following import Kind
 from canarium_cli.kubectl import Kubectl
-from canarium_cli.watching import ModelWatch
+from canarium_cli.watching import POD, ModelWatch
 from cli.standin import FAULTS, Standin
 from cli.test_following import MODELS, PATH, model
 
@@ -179,3 +180,28 @@ def test_model_that_is_deleted_during_a_watch_is_not_found(kubectl: Standin) -> 
     serves(kubectl)
     with pytest.raises(CliError, match="was deleted"):
         list(snapshots())
+
+
+def test_list_that_repeats_what_was_read_is_not_a_change(kubectl: Standin) -> None:
+    again = model("Progressing")
+    again["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+    kubectl.answers(*watched(PATH))
+    kubectl.answers("get", f"--raw={PATH}", out=listed(again))
+    serves(kubectl)
+    ticks = []
+    with ModelWatch(Kubectl(), "fraud", tick=0.05) as watch:
+        for _ in islice(watch, 20):
+            ticks.append(watch.ticked)
+    assert ticks == [False, *[True] * 19]
+    assert ["get", f"--raw={PATH}"] in kubectl.calls
+
+
+def test_only_kind_that_is_asked_for_has_to_be_readable(kubectl: Standin) -> None:
+    kubectl.fails(_FORBIDDEN.format("list"), "get", f"--raw={_PODS}")
+    serves(kubectl)
+    with pytest.raises(Forbidden, match="pods is forbidden"), _only(POD) as watch:
+        next(iter(watch))
+
+
+def _only(kind: Kind) -> ModelWatch:
+    return ModelWatch(Kubectl(), "fraud", kinds=(kind,))
