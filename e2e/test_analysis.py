@@ -156,7 +156,7 @@ def rolled_back(models: Models, name: str, figures: Any) -> tuple[Seen, dict[str
 @rule("R4", "R17")
 def test_good_version_passes_smoke_tests_metrics_and_prometheus(models: Models) -> None:
     models.phase("good", "Ready", "v2")
-    passed = [text for reason, text in models.events("good") if reason == "AnalysisPassed"]
+    passed = [text for reason, text in models.events("good") if reason == "CheckPassed"]
     assert any("check errors: " in text and "observations" in text for text in passed), passed
     assert any("check drift: 0.01 ≤ 0.2" in text for text in passed), passed
 
@@ -184,7 +184,7 @@ def test_bad_version_is_rolled_back_with_its_numbers(
     assert failure["samples"] >= 30
     if name == "flaky":
         assert 0.01 < float(failure["observed"]) < 0.2
-        failed = [text for reason, text in models.events(name) if reason == "AnalysisFailed"]
+        failed = [text for reason, text in models.events(name) if reason == "CheckFailed"]
         assert any("check errors: " in text for text in failed), failed
 
 
@@ -251,7 +251,7 @@ def test_smoke_tests_that_cannot_run_hold_until_corrected(
 @rule("R17")
 def test_prometheus_with_tls_and_login_is_queried_with_the_secret(models: Models) -> None:
     models.phase("known", "Ready", "v2")
-    passed = [text for reason, text in models.events("known") if reason == "AnalysisPassed"]
+    passed = [text for reason, text in models.events("known") if reason == "CheckPassed"]
     assert any("check drift: 0.01 ≤ 0.2" in text for text in passed), passed
 
 

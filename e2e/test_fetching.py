@@ -380,7 +380,7 @@ def test_version_that_cannot_be_fetched_gets_no_traffic(
     assert "a-secret-of" not in json.dumps(status)
 
 
-@pytest.mark.rule("R0", "R7")
+@pytest.mark.rule("R7")
 def test_changed_bytes_during_a_scale_up_start_and_end_nothing(
     fetched: Fetching, spoiled: dict[str, Client]
 ) -> None:

@@ -311,7 +311,6 @@ def test_gateway_that_is_down_passes_nothing_until_it_is_back(stage: Stage) -> N
     assert stage.callers["deaf"].failed() == []
 
 
-@rule("R0")
 def test_gateway_itself_loses_almost_nothing(stage: Stage, figures: Any) -> None:
     lost = [reply for caller in stage.callers.values() for reply in caller.lost()]
     sent = sum(len(caller.replies) for caller in stage.callers.values())

@@ -20,8 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-#: Folders whose tests start other programs (helm, emulators of clouds, a registry) or simulate.
-SLOW = {"analysis", "chart", "sandbox", "simulation", "supply", "unit/fetch", "unit/host"}
+#: Folders and files whose tests start other programs (helm, emulators of clouds, a registry), start
+#: and stop many processes, or simulate.
+SLOW = {
+    *("analysis", "chart", "sandbox", "simulation", "supply", "unit/fetch", "unit/host"),
+    *("unit/evaluation/test_pool.py", "unit/signals/test_aws.py"),
+}
 #: Folders whose tests need an API server; their own `conftest.py` marks them.
 API = {"analysis", "integration"}
 

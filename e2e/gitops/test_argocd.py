@@ -28,7 +28,7 @@ def test_objects_of_helm_test_are_not_created(platform: Platform) -> None:
     assert platform.sandbox.kubectl(*words) == ""
 
 
-@rule("R9")
+@rule("R29")
 def test_good_version_is_progressing_then_healthy(platform: Platform) -> None:
     line = platform.audited()
     began = platform.ship("v2")
@@ -39,7 +39,7 @@ def test_good_version_is_progressing_then_healthy(platform: Platform) -> None:
     assert platform.applied(line) == 1
 
 
-@rule("R9")
+@rule("R9", "R29")
 def test_bad_version_is_degraded_and_self_heal_does_not_loop(platform: Platform) -> None:
     shipped = platform.audited()
     began = platform.ship("v3")

@@ -62,7 +62,7 @@ async def test_good_version_passes_smoke_tests_and_checks(stage: Stage) -> None:
         stage.apply("v2", **with_checks())
         await stage.phase("Ready", "v2")
     assert {code for *_, code in stage.answers} == {200}
-    assert (await events(stage.client, stage.namespace)).count("AnalysisPassed") == 2
+    assert (await events(stage.client, stage.namespace)).count("CheckPassed") == 2
 
 
 @rule("R4")

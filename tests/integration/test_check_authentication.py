@@ -103,7 +103,7 @@ async def test_secret_is_corrected_step_by_step_until_the_check_passes(
     cluster.apply("2", rollout=metrics.rollout())
     field_path = "spec.rollout.analysis.checks[drift]: "
     status = await cluster.until(lambda s: ready(s)[0] == "InvalidCredentials")
-    assert ready(status)[1].startswith(f'{field_path}Secret metrics: secrets "metrics" not found')
+    assert ready(status)[1].startswith(f"{field_path}Secret metrics: not found")
     store(cluster, **{"client-id": "me"})
     await cluster.until(
         lambda s: ready(s)[1].startswith(f"{field_path}Secret metrics has no key client-secret")

@@ -31,7 +31,7 @@ async def annotations(cluster: Cluster, revision: str) -> dict[str, str]:
     return found
 
 
-@rule("R1", "R7", "R9")
+@rule("R1", "R7")
 async def test_version_is_pinned_by_its_first_pod_and_recorded(cluster: Cluster) -> None:
     cluster.apply("1", model=MODEL)
     status = await cluster.phase("Ready", "1")

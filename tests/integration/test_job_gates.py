@@ -125,7 +125,7 @@ async def test_rollout_waits_for_the_job_and_passes_with_its_results(cluster: Cl
             await asyncio.sleep(0.1)
 
 
-@rule("R8", "R27")
+@rule("R8", "R9", "R18", "R27")
 async def test_job_that_exits_with_3_rolls_back_and_is_not_run_again_after_a_restart(
     cluster: Cluster,
 ) -> None:

@@ -156,7 +156,7 @@ async def test_record_has_the_lineage_of_the_version_that_an_alias_names(
     assert len(cluster.writes()) == writes, "what is recorded is not read again"
 
 
-@rule("R4", "R9", "R21")
+@rule("R4", "R21")
 async def test_logged_input_example_has_to_be_answered_as_the_signature_states(
     cluster: Cluster, registry: Registry
 ) -> None:

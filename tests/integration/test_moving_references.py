@@ -218,7 +218,7 @@ async def test_followed_alias_is_rolled_out_whenever_it_moves(
     assert all("follow" not in record["data"]["model"] for record in records)
 
 
-@rule("R7", "R9", "R26")
+@rule("R7", "R8", "R26")
 async def test_pipeline_ends_with_the_result_of_the_version_that_it_released(
     cluster: Cluster, registry: Registry, tmp_path: Path
 ) -> None:

@@ -224,7 +224,7 @@ async def test_notifier_that_was_killed_or_stopped_delivers_the_rest(
     assert types == ["started", "weightineffect", "promoted", "completed"]
 
 
-@rule("R9", "R28")
+@rule("R28")
 async def test_rollback_names_its_reason(
     cluster: Cluster, receiver: Receiver, notifier: Notifier, tmp_path: Path
 ) -> None:

@@ -109,7 +109,7 @@ def indirect(lease: tuple[str, ...]) -> Any:
     return pytest.mark.parametrize("stages", [lease], indirect=True, ids=[""])
 
 
-@rule("R8", "R18", "R19")
+@rule("R8", "R9", "R18")
 @indirect(LONG_LEASE)
 async def test_killed_api_server_changes_no_result(plane: ControlPlane, stages: Stages) -> None:
     async def killed() -> None:
@@ -124,7 +124,7 @@ async def test_killed_api_server_changes_no_result(plane: ControlPlane, stages: 
     assert stages.operator.exits == []
 
 
-@rule("R8", "R18", "R19")
+@rule("R8", "R9", "R18")
 @indirect(SHORT_LEASE)
 async def test_etcd_stopped_for_longer_than_the_lease_changes_no_result(
     plane: ControlPlane, stages: Stages

@@ -185,7 +185,7 @@ async def test_foreign_object_is_adopted_only_by_annotation(cluster: Cluster) ->
     assert "canarium.dev/adopt" not in live["metadata"]["annotations"]
 
 
-@rule("R0", "R23", "R24")
+@rule("R23", "R24")
 @pytest.mark.parametrize(
     "ports",
     [

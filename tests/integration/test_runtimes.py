@@ -156,7 +156,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-@rule("R0", "R21")
+@rule("R21")
 async def test_invalid_input_has_its_own_reason_and_keeps_serving(
     cluster: Cluster,
 ) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 import orjson
 
+from canarium.kube.resources import Resource
 from canarium.untrusted.quoting import quoted
 
 #: Maximum characters of a message.
@@ -39,6 +41,18 @@ class ApiError(Exception):
             return cls(status, "", content[:500].decode(errors="replace"), wait)
         reason, message = (str(body.get(x) or "") for x in ("reason", "message"))
         return cls(status, reason, message, wait)
+
+    def detail(self, resource: Resource, name: str) -> str:
+        """Returns the message, or the reason without one, for a text that begins with the object.
+
+        The API server names the object first, such as `services "fraud" is forbidden: …`. Those
+        words are left out, and the rest is as the server wrote it.
+        """
+        words = "|".join(map(re.escape, (resource.plural, resource.kind)))
+        group = rf"(?:\.{re.escape(resource.group)})?" if resource.group else ""
+        subject = rf'(?:{words}){group} "{re.escape(name)}" '
+        text = re.sub(rf"^{subject}(?:is (?:forbidden|invalid): |(?=not found))", "", self.message)
+        return text or self.reason
 
     @property
     def transient(self) -> bool:

@@ -103,7 +103,7 @@ async def secret(api: Api, namespace: str, name: str) -> Secret:
     try:
         raw = await api.get(resources.SECRETS, namespace, name)
     except ApiError as error:
-        text = f"Secret {name}: {error.message or error.reason}"
+        text = f"Secret {name}: {error.detail(resources.SECRETS, name)}"
         raise Unavailable(text, faulty=_unread("Secret", name, error)) from error
     return Secret(name, raw.get("data") or {})
 
@@ -113,7 +113,7 @@ async def text(api: Api, namespace: str, source: ConfigMapKey) -> str:
     try:
         raw = await api.get(resources.CONFIG_MAPS, namespace, source.name)
     except ApiError as error:
-        message = f"ConfigMap {source.name}: {error.message or error.reason}"
+        message = f"ConfigMap {source.name}: {error.detail(resources.CONFIG_MAPS, source.name)}"
         raise NoContent(message, faulty=_unread("ConfigMap", source.name, error)) from error
     content: str | None = (raw.get("data") or {}).get(source.key)
     if content is None:

@@ -13,7 +13,7 @@ _FOR_PERSONS = (
     HoldReason.WAITING_FOR_APPROVAL,
     HoldReason.GATE_TIMED_OUT,
     HoldReason.PAUSED,
-    HoldReason.ANALYSIS_FAILED,
+    HoldReason.CHECK_FAILED,
     HoldReason.ANALYSIS_REMOVED,
 )
 #: Waits that are a problem, and not a part of every rollout.

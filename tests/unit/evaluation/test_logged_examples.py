@@ -288,6 +288,7 @@ def test_v2_answer_is_matched_by_name_or_by_place() -> None:
     assert "has the shape [2]" in refusal("V2", [TENSOR], v2([0.1, 0.9]))
 
 
+@pytest.mark.slow  # uses up the processor time that a worker may take
 @rule("R31")
 async def test_example_of_any_size_and_depth_ends_within_the_limits() -> None:
     pool = Pool()

@@ -118,7 +118,8 @@ def bomb() -> bytes:
 @pytest.mark.parametrize(
     ("stored", "outcome"),
     [
-        (b"[" * 100_000, "EvaluationLimit"),
+        # It uses up the processor time that a worker may take.
+        pytest.param(b"[" * 100_000, "EvaluationLimit", marks=pytest.mark.slow),
         (bomb(), None),
         (b"signature:\n  inputs: '" + b"[" * 200_000 + b"'\n", "InvalidAnswer"),
     ],

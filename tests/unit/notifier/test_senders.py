@@ -228,6 +228,7 @@ asyncio.run(sender.send(rolled_back()))
 
 
 @rule("R31")
+@pytest.mark.slow  # starts a program that imports all services
 async def test_no_level_of_the_log_shows_the_credentials_of_a_service(
     server: Server, tmp_path: Path
 ) -> None:

@@ -285,7 +285,7 @@ async def test_headers_have_their_values_from_the_secret(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("stored", "authentication", "said"),
     [
-        (None, {}, 'Secret login: secrets "login" not found'),
+        (None, {}, "Secret login: not found"),
         ({}, {}, "Secret login: needs token, username and password, or ca.crt"),
         ({"token": b" \n"}, {}, "Secret login: the value of token is empty"),
         ({"token": b"a\r\nX: 1"}, {}, "the value of token is not one line of printable characters"),

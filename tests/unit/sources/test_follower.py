@@ -239,7 +239,7 @@ def test_more_models_than_allowed_ask_less_often_and_slow_answers_are_bounded(
 
 
 @rule("R31")
-@pytest.mark.parametrize("hostile", [1, 20])
+@pytest.mark.parametrize("hostile", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_registries_that_hang_do_not_delay_the_requests_of_another_namespace(
     rig: Rig, hostile: int
 ) -> None:

@@ -21,7 +21,7 @@ _APPROVAL = {"name": "risk", "kind": "Approval", "state": "Waiting"}
         (
             {},
             {
-                "waitingFor": {"reason": "AnalysisFailed"},
+                "waitingFor": {"reason": "CheckFailed"},
                 "progress": {"weight": 25, "granted": 25, "pause": "60s"},
             },
             "promote promote-full abort pause",

@@ -92,22 +92,29 @@ class EventReason(Reason):
         "Nothing.",
         NOTHING,
     )
-    ANALYSIS_PASSED = (
-        "AnalysisPassed",
+    CHECK_PASSED = (
+        "CheckPassed",
         "A check passed.",
         "Continues when all checks pass.",
         NOTHING,
     )
-    ANALYSIS_FAILED = (
-        "AnalysisFailed",
-        "A check failed.",
-        "Rolls back or holds, as `onFailure` of the check specifies.",
+    CHECK_FAILED = (
+        "CheckFailed",
+        "A check fails.",
+        "Rolls back, holds or continues, as `onFailure` of the check specifies.",
         "Compare value and bound.",
+    )
+    CHECK_INSUFFICIENT = (
+        "CheckInsufficient",
+        "A check has too few observations to decide.",
+        "Follows `analysis.onInsufficientData`.",
+        "Send more traffic, or lower `minSamples`.",
     )
     ANALYSIS_INSUFFICIENT = (
         "AnalysisInsufficient",
-        "A check has too few observations to decide.",
-        "Follows `analysis.onInsufficientData`.",
+        "A step's time is over, and a check has too few observations, with `onInsufficientData: "
+        "Promote`.",
+        "Continues without that check.",
         "Send more traffic, or lower `minSamples`.",
     )
     INSUFFICIENT_DATA = (

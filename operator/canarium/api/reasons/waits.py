@@ -90,9 +90,9 @@ class HoldReason(Reason):
         "Continues when every check passes.",
         NOTHING,
     )
-    ANALYSIS_FAILED = (
-        "AnalysisFailed",
-        "A check failed whose `onFailure` is `Hold`.",
+    CHECK_FAILED = (
+        "CheckFailed",
+        "A check fails whose `onFailure` is `Hold`.",
         "Keeps the weight until the check passes.",
         "Annotate `canarium.dev/promote` to continue, or `canarium.dev/abort` to roll back.",
     )

@@ -61,7 +61,7 @@ def bake_hold(ctx: RolloutContext) -> str | None:
         return f"check {finding.check} failed: {finding.message}"
     held = (
         ctx.status.waiting_for is not None
-        and ctx.status.waiting_for.awaited is HoldReason.ANALYSIS_FAILED
+        and ctx.status.waiting_for.awaited is HoldReason.CHECK_FAILED
     )
     return "waiting for new analysis results" if held and evidence_of(ctx) is None else None
 

@@ -62,7 +62,7 @@ def baking(ctx: RolloutContext) -> PhaseResult:
         return base.wait(HoldReason.SCALED_TO_ZERO, has, text)
     if judging and judging.during_bake and (why := analysis_results.bake_hold(ctx)) is not None:
         return base.wait(
-            HoldReason.ANALYSIS_FAILED,
+            HoldReason.CHECK_FAILED,
             has,
             f"The bake cannot end until the analysis passes: {why}",
             command_advice("undo", ctx.target, f"To roll back to {describe(ctx, ctx.previous)}"),

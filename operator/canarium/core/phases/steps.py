@@ -193,7 +193,7 @@ def _wait_for_check(
 def _on_hold(ctx: RolloutContext, base: PhaseResult, step: Step, check: Finding) -> PhaseResult:
     """Holds the step after a failed check whose policy is to hold instead of rolling back."""
     return base.wait(
-        HoldReason.ANALYSIS_FAILED,
+        HoldReason.CHECK_FAILED,
         f"{describe(ctx, ctx.target)} keeps weight {step.weight}: check {check.check} failed: "
         f"{check.message}",
         f"It {_text_after_step(ctx)} when the check passes",

@@ -118,7 +118,7 @@ def verdict_events(before: AnalysisStatus | None, after: AnalysisStatus | None) 
 
 
 _EVENTS = {
-    "Pass": EventReason.ANALYSIS_PASSED,
-    "Fail": EventReason.ANALYSIS_FAILED,
-    "Insufficient": EventReason.ANALYSIS_INSUFFICIENT,
+    "Pass": EventReason.CHECK_PASSED,
+    "Fail": EventReason.CHECK_FAILED,
+    "Insufficient": EventReason.CHECK_INSUFFICIENT,
 }

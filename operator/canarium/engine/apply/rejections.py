@@ -176,7 +176,7 @@ def rejection_of(resource: Resource, name: str, error: ApiError) -> Exception:
     if reason is None:
         return error
     return WriteRejected(
-        Rejection(ObjectRef(resource.kind, name), error.message, reason=reason.value)
+        Rejection(ObjectRef(resource.kind, name), error.detail(resource, name), reason=reason.value)
     )
 
 

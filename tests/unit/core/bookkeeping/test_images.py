@@ -83,7 +83,7 @@ def test_digests_of_a_version_are_kept_after_it_is_replaced(make: Specs) -> None
     assert noted(cluster, "3") == {"server": f"registry/m@{ONE}"}
 
 
-@rule("R9")
+@rule("R1")
 def test_digest_of_a_version_that_failed_without_traffic_is_recorded() -> None:
     cluster = Cluster(spec("1"), image=ONE).run(20)
     cluster.image = TWO

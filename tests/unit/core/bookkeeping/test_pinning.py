@@ -110,7 +110,7 @@ def test_pin_that_is_removed_or_edited_is_restored_before_more_pods_start(
     assert cluster.serving() == {"1": 3}
 
 
-@pytest.mark.rule("R7", "R9")
+@pytest.mark.rule("R7")
 @pytest.mark.parametrize("bake", ["0s", "600s"])
 def test_changed_bytes_during_a_scale_up_stop_only_the_new_pods(bake: str) -> None:
     cluster = Cluster(spec("1", model=URI)).run(30)
@@ -134,7 +134,7 @@ def test_changed_bytes_during_a_scale_up_stop_only_the_new_pods(bake: str) -> No
     assert cluster.serving() == {"2": 5}
 
 
-@pytest.mark.rule("R7", "R9")
+@pytest.mark.rule("R7", "R8")
 def test_candidate_whose_bytes_change_is_rolled_back() -> None:
     cluster = Cluster(spec("1", model=URI)).run(30)
     cluster.spec = spec("2", model={"version": "2", "uri": "s3://models/fraud/8"})
@@ -179,7 +179,7 @@ def test_candidate_fails_when_a_pod_fetched_other_bytes_while_no_operator_ran() 
     assert cluster.serving() == {"1": 3}
 
 
-@pytest.mark.rule("R7", "R9")
+@pytest.mark.rule("R7", "R29")
 @pytest.mark.parametrize("bake", ["0s", "600s"])
 def test_later_pod_that_serves_other_bytes_is_reported_and_ends_nothing(bake: str) -> None:
     cluster = Cluster(spec("1", model=URI)).run(30)

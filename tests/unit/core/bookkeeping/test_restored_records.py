@@ -47,7 +47,7 @@ def test_record_of_stable_deleted_during_a_rollout_is_stored_again_and_nothing_r
 
 
 # C6
-@rule("R9", "R18")
+@rule("R18")
 def test_record_of_stable_deleted_after_a_rollback_is_stored_again() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.broken.add("2")
@@ -78,7 +78,7 @@ def test_record_of_the_warm_version_is_stored_again_and_can_be_undone_to() -> No
 
 
 # C6: without its record, `abc-2` would be taken for `abc`, which has failed.
-@rule("R9", "R18")
+@rule("R1", "R18")
 def test_record_of_a_retry_is_stored_again_before_anything_is_decided() -> None:
     cluster = Cluster(spec("1")).run(10)
     cluster.broken.add("2")

@@ -114,7 +114,7 @@ def test_progress_without_a_candidate_belongs_to_another_rollout() -> None:
 
 
 @BOTH_PHASES
-@rule("R18", "R19")
+@rule("R18")
 @MAKES
 def test_record_without_times_and_grant_is_completed(make: Make, at: str) -> None:
     cluster = rolling(make, MANUAL_25)

@@ -26,7 +26,7 @@ def test_candidate_whose_pods_never_get_ready_fails_at_the_progress_deadline() -
     assert cluster.status.failure.reason == "ProgressDeadlineExceeded"
 
 
-@rule("R7", "R18", "R19")
+@rule("R7", "R18")
 @pytest.mark.parametrize("make", [spec, gateway_spec])
 def test_pods_ready_in_time_while_no_operator_ran_are_not_late(make: Any) -> None:
     cluster = Cluster(make("1")).run(60)
@@ -38,7 +38,7 @@ def test_pods_ready_in_time_while_no_operator_ran_are_not_late(make: Any) -> Non
     assert cluster.status.version == "2"
 
 
-@rule("R7", "R18", "R19")
+@rule("R7", "R18")
 @pytest.mark.parametrize("make", [spec, gateway_spec])
 def test_additional_pods_ready_in_time_while_no_operator_ran_are_not_late(make: Any) -> None:
     cluster = Cluster(make("1")).run(60)
@@ -55,7 +55,7 @@ def test_additional_pods_ready_in_time_while_no_operator_ran_are_not_late(make: 
     assert cluster.status.version == "2"
 
 
-@rule("R7", "R18", "R19")
+@rule("R7", "R18")
 def test_pod_ready_too_late_while_no_operator_ran_is_named() -> None:
     cluster = live()
     cluster.boot = 650

@@ -100,7 +100,7 @@ def test_progress_deadline_excludes_the_time_under_a_full_quota() -> None:
 
 
 # I8
-@rule("R7", "R18", "R19")
+@rule("R7", "R18")
 def test_quota_that_filled_up_while_no_operator_ran_fails_nothing() -> None:
     cluster = live()
     cluster.boot = 1e9
@@ -164,7 +164,7 @@ def test_missing_volume_or_network_is_named_and_held(reason: TroubleReason, expe
 
 
 # I8
-@rule("R7", "R9")
+@rule("R7", "R29")
 def test_missing_secret_of_a_volume_rolls_back_at_once_and_is_named() -> None:
     cluster = live()
     cluster.spec = spec("2")

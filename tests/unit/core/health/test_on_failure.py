@@ -59,13 +59,13 @@ def test_failed_check_that_holds_keeps_the_weight_and_rolls_nothing_back() -> No
     cluster = held()
     assert cluster.status.phase == "Progressing"
     assert cluster.status.waiting_for
-    assert cluster.status.waiting_for.reason == "AnalysisFailed"
+    assert cluster.status.waiting_for.reason == "CheckFailed"
     assert (cluster.status.waiting_for.observed, cluster.status.waiting_for.threshold) == (
         "0.5",
         "0.01",
     )
     assert "check errors failed: 0.5 is above 0.01" in cluster.status.message
-    assert "AnalysisFailed" in [e.reason for e in cluster.events]
+    assert "CheckFailed" in [e.reason for e in cluster.events]
 
 
 @rule("R17")
@@ -100,7 +100,7 @@ def test_check_that_holds_in_the_bake_keeps_the_old_version_warm_until_it_passes
     cluster.run(120, tick=5)
     assert cluster.status.phase == "Baking"
     assert cluster.status.waiting_for
-    assert cluster.status.waiting_for.reason == "AnalysisFailed"
+    assert cluster.status.waiting_for.reason == "CheckFailed"
     # The operator restarts: what it saw is lost, and that ends nothing.
     cluster.evidence = None
     cluster.run(60, tick=5)

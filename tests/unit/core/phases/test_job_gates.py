@@ -24,6 +24,7 @@ from core.cluster import Cluster, gateway_spec, spec
 from core.phases.gate_job_scenarios import EVAL, ends, name, recorded
 from core.phases.gated_rollouts import decide, gated, rolling, state
 from core.phases.test_web_gates import condition
+from sweep import every
 
 rule = pytest.mark.rule
 
@@ -303,8 +304,11 @@ def test_no_person_decides_about_a_job_gate() -> None:
 
 @rule("R18", "R27")
 @pytest.mark.parametrize("outcome", [JobOutcome.PASSED, JobOutcome.FAILED])
-def test_job_runs_once_at_whichever_write_the_operator_dies(outcome: JobOutcome) -> None:
-    for die_at in range(60):
+@pytest.mark.parametrize("start", every(range(3)))
+def test_job_runs_once_at_whichever_write_the_operator_dies(
+    outcome: JobOutcome, start: int
+) -> None:
+    for die_at in range(start, 60, 3):
         cluster = Cluster(spec("1")).run(10)
         cluster.spec = gated("2", EVAL)
         cluster.die_at = cluster.writes + die_at

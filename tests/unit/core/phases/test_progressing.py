@@ -264,7 +264,7 @@ def test_version_that_waits_behind_a_stable_without_pods_is_not_called_serving()
     assert "cannot be deleted while version 1" in cluster.status.message, cluster.status.message
 
 
-@rule("R5", "R11", "R15")
+@rule("R5", "R15")
 @pytest.mark.parametrize("make", [spec, gateway_spec])
 def test_version_that_returns_as_a_candidate_has_no_autoscaler(make: Any) -> None:
     """Its size follows the weight: an autoscaler would take away what a weight needs."""

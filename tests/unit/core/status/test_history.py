@@ -70,7 +70,7 @@ def test_command_for_the_newer_version_does_not_end_the_older_one() -> None:
     ]
 
 
-@rule("R3", "R9", "R10")
+@rule("R3", "R10")
 @pytest.mark.parametrize("first", [False, True])
 def test_version_that_failed_before_the_newer_spec_is_not_superseded(first: bool) -> None:
     cluster = Cluster(spec("2"), broken={"2"}).run(10) if first else rolling().crash("2").run(10)
