@@ -217,8 +217,27 @@ _KEY = {"configMapKeyRef": {"name": "keys", "key": "release.pub"}}
 @pytest.mark.parametrize(
     ("verify", "words"),
     [
-        # Not offered: what only names an identity would verify nothing.
-        ({"certificateIdentity": "release@example.com"}, "spec.model.verify.key: Required value"),
+        ({}, "set exactly one of key and certificateIdentity"),
+        (
+            {"certificateIdentity": "release@example.com"},
+            "certificateIdentity and certificateAuthorities belong together",
+        ),
+        (
+            {"key": _KEY, "certificateAuthorities": _KEY},
+            "certificateIdentity and certificateAuthorities belong together",
+        ),
+        (
+            {"key": _KEY, "certificateIdentity": "a@b", "certificateAuthorities": _KEY},
+            "set exactly one of key and certificateIdentity",
+        ),
+        (
+            {"certificateIdentity": "", "certificateAuthorities": _KEY},
+            "spec.model.verify.certificateIdentity",
+        ),
+        (
+            {"certificateIdentity": "a@b", "certificateAuthorities": {}},
+            "set exactly one of configMapKeyRef and secretKeyRef",
+        ),
         ({"key": {}}, "set exactly one of configMapKeyRef and secretKeyRef"),
         (
             {"key": {**_KEY, "secretKeyRef": {"name": "keys", "key": "cosign.pub"}}},

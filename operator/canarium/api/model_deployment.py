@@ -110,9 +110,9 @@ class Model(Part):
     )
     verify: Verify | None = Field(
         None,
-        description="Verifies the signature of the model (OpenSSF model signing, made with a key) "
-        "before its server starts. Every file of the model must be signed, except the signature. "
-        "Absent: signatures are ignored. Changing it creates a new revision.",
+        description="Verifies the signature of the model (OpenSSF model signing, made with a key "
+        "or a certificate) before its server starts. Every file of the model must be signed, "
+        "except the signature. Absent: signatures are ignored. Changing it creates a new revision.",
     )
     follow: Follow | None = Field(
         None,

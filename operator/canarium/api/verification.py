@@ -19,8 +19,8 @@ class DataKey(Part):
     key: _DataKey = Field(description="Key in its data, such as release.pub.")
 
 
-class VerificationKey(Part):
-    """Where the public key is. Exactly one of configMapKeyRef and secretKeyRef."""
+class PemSource(Part):
+    """Where keys or certificates are. Exactly one of configMapKeyRef and secretKeyRef."""
 
     model_config = ConfigDict(
         json_schema_extra=ruled(
@@ -33,21 +33,49 @@ class VerificationKey(Part):
     )
 
     config_map_key_ref: DataKey | None = Field(
-        None, description="Key of a ConfigMap that has the public key."
+        None, description="Key of a ConfigMap that has them."
     )
-    secret_key_ref: DataKey | None = Field(
-        None, description="Key of a Secret that has the public key."
-    )
+    secret_key_ref: DataKey | None = Field(None, description="Key of a Secret that has them.")
 
 
 class Verify(Part):
-    """The signature that a model must have."""
+    """The signature that a model must have. Exactly one of key and certificateIdentity."""
 
-    key: VerificationKey = Field(
+    model_config = ConfigDict(
+        json_schema_extra=ruled(
+            (
+                "has(self.key) != has(self.certificateIdentity)",
+                "set exactly one of key and certificateIdentity",
+                ".key",
+            ),
+            (
+                "has(self.certificateIdentity) == has(self.certificateAuthorities)",
+                "certificateIdentity and certificateAuthorities belong together: set both or "
+                "neither",
+                ".certificateAuthorities",
+            ),
+        )
+    )
+
+    key: PemSource | None = Field(
+        None,
         description="The public key that signed the model: ECDSA on P-256, P-384 or P-521, in PEM "
         "format. The text may contain several keys, of which any may have signed, such as the old "
         "and the new one while keys are rotated. A change of its content creates no new revision; "
-        "pods that start later are verified with it."
+        "pods that start later are verified with it.",
+    )
+    certificate_identity: str | None = Field(
+        None,
+        min_length=1,
+        max_length=256,
+        description="E-mail address, URI or DNS name in the certificate that signed the model, as "
+        "its subject alternative name: exactly this one. Requires certificateAuthorities.",
+    )
+    certificate_authorities: PemSource | None = Field(
+        None,
+        description="Certificates, in PEM format, of the authorities of which one has to have "
+        "issued the certificate that signed the model, or an authority between them. A change of "
+        "their content creates no new revision.",
     )
     signature: str | None = Field(
         None,

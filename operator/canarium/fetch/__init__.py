@@ -5,9 +5,10 @@ the termination message; the operator takes the digest, or the reason of the fai
 
 Reading order: `cli` (options and exit codes), `download` (the whole of one fetch), `workspace` (a
 folder that appears only when it is complete), the sources (`stores`, `http_source`, `registry`,
-`mlflow_source`, `volumes`), `archives` (unpacking), `digest`, `verification` (with `signature` and
-`public_keys`), and `termination_message`.
+`mlflow_source`, `volumes`), `archives` (unpacking), `digest`, `verification` (with `signature`,
+`signer`, `public_keys` and `certificates`), and `termination_message`.
 
 Invariants: the server never sees a partial model. No path from a source leads out of the
-model's folder. This package runs in its own image and imports only `api.uri` and `untrusted`.
+model's folder. This package runs in its own image and imports only `api.uri`, `api.oci` and
+`untrusted`.
 """

@@ -83,6 +83,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--key", type=Path, metavar="FILE", help="PEM file of public keys that may sign the model"
     )
     parser.add_argument(
+        "--authorities", type=Path, metavar="FILE",
+        help="PEM file of authorities whose certificates may sign the model",
+    )  # fmt: skip
+    parser.add_argument(
+        "--identity", metavar="NAME", help="name in the certificate that signs, with --authorities"
+    )
+    parser.add_argument(
         "--signature", default="model.sig", metavar="PATH", help="signature file in the model"
     )
     parser.add_argument("--patience", type=float, default=300.0, metavar="SECONDS",
@@ -108,7 +115,7 @@ def main(options: argparse.Namespace, environment: Mapping[str, str] = os.enviro
         patterns=Patterns(tuple(options.allow or ()), tuple(options.ignore or ())),
         report=options.report,
         ca=options.ca,
-        verification=Verification(options.key, options.signature) if options.key else None,
+        verification=_verification(options),
     )
     hide = Redactor(StoreCredentials(""))
     try:
@@ -125,6 +132,13 @@ def main(options: argparse.Namespace, environment: Mapping[str, str] = os.enviro
         print(hide(escaped(f"{outcome.reason}: {outcome.sentence}")), file=sys.stderr, flush=True)
         return int(outcome.exit_code)
     return int(ExitCode.DONE)
+
+
+def _verification(options: argparse.Namespace) -> Verification | None:
+    if bool(options.identity) != bool(options.authorities):
+        raise SystemExit("--identity and --authorities belong together: set both or neither")
+    trusted = options.authorities or options.key
+    return Verification(trusted, options.signature, options.identity) if trusted else None
 
 
 def _unexpected(error: Exception, wanted: FetchRequest) -> FetchError:

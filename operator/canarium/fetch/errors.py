@@ -25,9 +25,9 @@ ADVICE: dict[str, str] = {
     "restore the old content, or create a new version (another URI or spec.restartToken)",
     "SignatureMissing": "sign the model with model_signing, or set "
     "spec.model.verify.signature to the path of its signature",
-    "SignatureInvalid": "find out who changed the model; sign it again, or add its key to "
-    "spec.model.verify.key",
-    "InvalidVerificationKey": "correct the ConfigMap or Secret of spec.model.verify.key",
+    "SignatureInvalid": "find out who changed the model; sign it again, or correct "
+    "spec.model.verify and its keys or certificates",
+    "InvalidVerificationKey": "correct the ConfigMap or Secret that spec.model.verify names",
     "NoSpace": "provide a larger node disk or volume",
     "UnsafeArchive": "create the archive again without such entries",
     "UnsafePath": "rename the file or folder",
@@ -49,9 +49,11 @@ MEANINGS: dict[str, str] = {
     "DigestMismatch": "The model does not have the digest in `spec.model.digest`.",
     "ArtifactChanged": "A pod fetched other bytes than the first pod of the same revision.",
     "SignatureMissing": "`spec.model.verify` is set, and the model contains no signature.",
-    "SignatureInvalid": "No key in `spec.model.verify.key` signed the model as it was fetched: "
-    "another key did, a file was changed, added or removed, or the signature cannot be read.",
-    "InvalidVerificationKey": "`spec.model.verify.key` has no public key that can be used.",
+    "SignatureInvalid": "No key or certificate that `spec.model.verify` trusts signed the model as "
+    "it was fetched: another one did, a file was changed, added or removed, or the signature "
+    "cannot be read.",
+    "InvalidVerificationKey": "`spec.model.verify` has no public key or certificate authority that "
+    "can be used.",
     "NoSpace": "The disk would become too full.",
     "UnsafeArchive": "An entry of the archive is refused.",
     "UnsafePath": "A name or a link in the model is refused.",

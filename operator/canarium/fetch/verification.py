@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from canarium.fetch.digest import Summary
 from canarium.fetch.errors import FetchError
@@ -12,17 +13,21 @@ from canarium.fetch.paths import safe
 from canarium.fetch.patterns import Patterns
 from canarium.untrusted.quoting import quoted
 
+if TYPE_CHECKING:
+    from canarium.fetch.signer import Trust
+
 #: Names of files that a message has.
 _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `spec.model.verify` requires: a signature by a key of the PEM file `key`, in the file
-    `signature` of the model."""
+    """What `spec.model.verify` requires: a signature in the file `signature` of the model, by a key
+    of the PEM file `trusted`; or, with an `identity`, by a certificate of the authorities in it."""
 
-    key: Path
+    trusted: Path
     signature: str
+    identity: str | None = None
 
 
 def verified(
@@ -35,17 +40,29 @@ def verified(
     that was signed, apart from the signature itself.
     """
     # Only models that are verified load the library.
-    from canarium.fetch.public_keys import read_keys
     from canarium.fetch.signature import read_statement
 
-    keys = read_keys(wanted.key)
+    trust = _trust(wanted)
     name = safe(wanted.signature)
     if not (root / name).exists():
         raise FetchError("SignatureMissing", f"the model has no file {quoted(name, 200)!r}")
-    statement = read_statement(root / name, keys)
+    statement = read_statement(root / name, trust)
     present = {file: digest for file, digest in summary.hashes.items() if file != name}
     _compare(present, statement.files, selection)
-    return {"key": statement.key, "subject": statement.subject, "digest": statement.digest}
+    signer = statement.signer
+    who = {"identity": signer.identity} if signer.identity else {}
+    signed = {"subject": statement.subject, "digest": statement.digest}
+    return {"key": f"sha256:{signer.key}", **who, **signed}
+
+
+def _trust(wanted: Verification) -> Trust:
+    if wanted.identity:
+        from canarium.fetch.certificates import read_authorities
+
+        return read_authorities(wanted.trusted, wanted.identity)
+    from canarium.fetch.public_keys import read_keys
+
+    return read_keys(wanted.trusted)
 
 
 def _compare(

@@ -118,7 +118,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
         words += [f"--{option}={pattern}" for pattern in model.get(f"{option}Patterns") or ()]
     verify = model.get("verify")
     if verify:
-        words.append(f"--key={_KEY_FOLDER}/{_KEY_FILE}")
+        words += _trusted(verify)
         words += [f"--signature={verify['signature']}"] if verify.get("signature") else []
     if kit.reserve is not None:
         words += ["--reserve", str(kit.reserve)]
@@ -173,7 +173,7 @@ def overlay(child: str, spec: Mapping[str, Any], kit: FetcherConfig | None) -> M
                 # Optional: absent until the first pod of the revision has fetched.
                 {"name": _PIN, "configMap": {"name": child, "optional": True}},
                 *([_ca_volume(*ca)] if ca else ()),
-                *([_key_volume(verify["key"])] if verify else ()),
+                *([_key_volume(verify)] if verify else ()),
             ],
         }
     }
@@ -185,8 +185,17 @@ def _ca_volume(name: str, key: str) -> Manifest:
     return {"name": _CA, "configMap": source}
 
 
-def _key_volume(key: Mapping[str, Any]) -> Manifest:
+def _trusted(verify: Mapping[str, Any]) -> list[str]:
+    """Returns the fetcher's arguments that name who may have signed."""
+    file = f"{_KEY_FOLDER}/{_KEY_FILE}"
+    if identity := verify.get("certificateIdentity"):
+        return [f"--identity={identity}", f"--authorities={file}"]
+    return [f"--key={file}"]
+
+
+def _key_volume(verify: Mapping[str, Any]) -> Manifest:
     # Required: a model must not start without its verification.
+    key = verify["certificateAuthorities" if verify.get("certificateIdentity") else "key"]
     source, kind, name = (
         (key["configMapKeyRef"], "configMap", "name")
         if "configMapKeyRef" in key

@@ -93,6 +93,19 @@ def test_only_the_fetcher_gets_the_one_key_that_verifies_the_model(
     assert [m["name"] for m in found["containers"][0]["volumeMounts"]] == ["canarium-model"]
 
 
+def test_fetcher_gets_the_authorities_and_the_identity_that_they_vouch_for() -> None:
+    authorities = {"configMapKeyRef": {"name": "keys", "key": "ca.pem"}}
+    verify = {"certificateIdentity": "--a@b", "certificateAuthorities": authorities}
+    found = pod(uri="s3://m/f", verify=verify)
+    assert found["initContainers"][0]["args"][-2:] == [
+        "--identity=--a@b",
+        "--authorities=/etc/canarium/key/key.pem",
+    ]
+    items = [{"key": "ca.pem", "path": "key.pem"}]
+    source = {"configMap": {"name": "keys", "items": items}}
+    assert {"name": "canarium-key", **source} in found["volumes"]
+
+
 def test_model_without_verification_has_no_key() -> None:
     """So that no pod template changes: an upgrade of the operator restarts nothing."""
     found = json.dumps(pod(uri="s3://m/f"))

@@ -11,6 +11,9 @@ class VerifiedSignature(StatusPart):
     """A signature of the model that the fetcher has verified."""
 
     key: str = Field(description="SHA-256 of the PEM file of the public key that signed it.")
+    identity: str | None = Field(
+        None, description="Name in the certificate that signed it, if it was signed with one."
+    )
     subject: str = Field(description="Name of the model in the signed statement.")
     digest: str = Field(
         description="Digest of the signed statement: the SHA-256 over the digests of its files."

@@ -14,7 +14,7 @@ from canarium.core.facts.images import parse_json
 from canarium.untrusted.quoting import quoted
 
 _DIGEST = re.compile(r"sha256:[0-9A-Za-z]{1,64}")
-_LONGEST = 128
+_LONGEST, _LONGEST_IDENTITY = 128, 256
 
 
 def signature_from_json(value: Any) -> VerifiedSignature | None:
@@ -22,14 +22,20 @@ def signature_from_json(value: Any) -> VerifiedSignature | None:
     if not isinstance(value, dict):
         return None
     key, subject, digest = (value.get(name) for name in ("key", "subject", "digest"))
+    identity = value.get("identity")
     if not all(isinstance(x, str) and _DIGEST.fullmatch(x) for x in (key, digest)):
         return None
-    return VerifiedSignature(key=str(key), subject=quoted(subject, _LONGEST), digest=str(digest))
+    return VerifiedSignature(
+        key=str(key),
+        identity=quoted(identity, _LONGEST_IDENTITY) if isinstance(identity, str) else None,
+        subject=quoted(subject, _LONGEST),
+        digest=str(digest),
+    )
 
 
 def signature_to_json(signature: VerifiedSignature) -> str:
     """Returns the text of the annotation of a record."""
-    return json.dumps(signature.model_dump(by_alias=True), ensure_ascii=False)
+    return json.dumps(signature.model_dump(by_alias=True, exclude_none=True), ensure_ascii=False)
 
 
 def parse_signature(text: str | None) -> VerifiedSignature | None:

@@ -111,11 +111,12 @@ REFUSED = (
     Case(("spec", "model", "digest"), f"sha256:{'0' * 64}", "spec.model.digest", "cel"),
     Case(("spec", "model", "endpoint"), "http://x", "spec.model.endpoint", "cel"),
     Case(("spec", "model", "verify"), {"key": _KEY}, "spec.model.verify", "cel"),
-    # Identities are not offered: a model with one would not be verified.
+    # A name alone would verify nothing.
     Case(("spec", "model"), _verified(certificateIdentity="release@example.com"),
-         "spec.model.verify.key", "schema"),
-    Case(("spec", "model"), _verified(key=_KEY, certificateIdentity="release@example.com"),
-         "spec.model.verify.certificateIdentity", "schema"),
+         "spec.model.verify.certificateAuthorities", "cel"),
+    Case(("spec", "model"),
+         _verified(key=_KEY, certificateIdentity="a@example.com", certificateAuthorities=_KEY),
+         "spec.model.verify.key", "cel"),
     Case(("spec", "model"), _verified(key={}), "spec.model.verify.key.configMapKeyRef", "cel"),
     Case(("spec", "model"), _verified(key={**_KEY, "secretKeyRef": _KEY["configMapKeyRef"]}),
          "spec.model.verify.key.configMapKeyRef", "cel"),

@@ -33,6 +33,19 @@ def test_text_that_is_not_json_is_ignored() -> None:
         assert parse_signature(text) is None
 
 
+def test_identity_of_a_certificate_is_kept_and_quoted() -> None:
+    for identity, kept in (("a@b", "a@b"), ("\x1b" * 999, ""), (None, None), (7, None)):
+        signature = signature_from_json({**SIGNED, "identity": identity})
+        assert signature
+        assert parse_signature(signature_to_json(signature)) == signature
+        if kept == "":
+            assert signature.identity
+            assert signature.identity.isprintable()
+            assert len(signature.identity) <= 256
+        else:
+            assert signature.identity == kept
+
+
 def test_name_of_the_subject_is_quoted_and_bounded() -> None:
     signature = signature_from_json({**SIGNED, "subject": "\x1b[2J" + "x" * 5000})
     assert signature is not None

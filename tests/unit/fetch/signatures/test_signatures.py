@@ -50,23 +50,32 @@ def test_signed_model_is_fetched_and_its_signer_is_reported(
     assert library_accepts(model, pair)
 
 
-def test_commands_of_the_guide_make_a_signature_that_is_accepted(
-    fetch: Fetch, model: Path, keys: Path
+def test_commands_of_the_guide_make_signatures_that_are_accepted(
+    fetch: Fetch, fetcher: Fetcher, serve: Serve, model: Path
 ) -> None:
     (model / "model.sig").unlink()
     lines = [line for line in blocks("docs/guides/signatures.md")
              if line.startswith(("openssl ", "model_signing ", "sha256sum "))]  # fmt: skip
-    assert [line.split()[0] for line in lines] == [
-        "openssl", "openssl", "model_signing", "model_signing", "sha256sum"
-    ]  # fmt: skip
+    with_key, with_certificate = lines[:5], lines[5:]
+    signing = ["model_signing", "model_signing"]
+    assert [line.split()[0] for line in with_key] == ["openssl", "openssl", *signing, "sha256sum"]
+    assert [line.split()[0] for line in with_certificate] == ["openssl"] * 3 + signing
     around = {**os.environ, "PATH": f"{PYTHON.parent}:{os.environ['PATH']}"}
-    printed = ""
-    for line in lines:
-        done = subprocess.run(line, shell=True, cwd=model.parent, env=around, check=True,
-                              capture_output=True, text=True, timeout=60)  # fmt: skip
-        printed = done.stdout
+
+    def run(line: str) -> str:
+        return subprocess.run(line, shell=True, cwd=model.parent, env=around, check=True,
+                              capture_output=True, text=True, timeout=60).stdout  # fmt: skip
+
+    printed = [run(line) for line in with_key]
     report = fetch(model.parent / "release.pub").report
-    assert report["signature"]["key"] == f"sha256:{printed.split()[0]}"
+    assert report["signature"]["key"] == f"sha256:{printed[-1].split()[0]}"
+
+    for line in with_certificate:
+        run(line)
+    trusted = (f"--authorities={model.parent}/ca.pem", "--identity=release@example.com")
+    shutil.rmtree(fetcher.target)
+    done = fetcher.run(f"{serve(folder(model.parent))}/fraud/", *trusted)
+    assert done.report["signature"]["identity"] == "release@example.com", done.output
 
 
 def test_model_without_verification_reports_no_signature(fetcher: Fetcher, serve: Serve,
