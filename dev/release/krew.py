@@ -16,11 +16,11 @@ from typing import Any
 
 import yaml
 
-from release.singlefile import PROGRAM, checksum
+from release.singlefile import COMPLETION, PROGRAM, checksum
 from release.version import Unusable, of_tag
 
 NAME = "modeldeploy"
-_HOME = "https://github.com/canarium/canarium"
+HOME = "https://github.com/canarium/canarium"
 _VERSION = re.compile(r"v\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?")
 _NAME = re.compile(r"[\w-]+")
 _PLATFORMS = {"linux", "darwin", "windows"}, {"amd64", "arm64", "arm", "386"}
@@ -31,7 +31,7 @@ The cluster needs the operator: see the homepage.
 """
 
 
-def manifest(version: str, archives: list[Path], home: str = _HOME) -> dict[str, Any]:
+def manifest(version: str, archives: list[Path], home: str = HOME) -> dict[str, Any]:
     """Returns the manifest of a release, with a platform for each archive."""
     return {
         "apiVersion": "krew.googlecontainertools.github.com/v1alpha2",
@@ -55,7 +55,7 @@ def _platform(version: str, path: Path, home: str) -> dict[str, Any]:
         "selector": {"matchLabels": {"os": system, "arch": machine}},
         "uri": f"{home}/releases/download/v{version}/{path.name}",
         "sha256": checksum(path),
-        "files": [{"from": PROGRAM, "to": "."}, {"from": "LICENSE", "to": "."}],
+        "files": [{"from": name, "to": "."} for name in (PROGRAM, COMPLETION, "LICENSE")],
         "bin": PROGRAM,
     }
 

@@ -20,6 +20,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "kubectl-modeldeploy"
+#: What kubectl asks when it completes `kubectl modeldeploy`: the same file, with another start.
+COMPLETION = "kubectl_complete-modeldeploy"
+_COMPLETION = f"""\
+#!/bin/sh
+PEX_SCRIPT={COMPLETION} exec "$(dirname "$0")/{PROGRAM}" "$@"
+"""
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -46,7 +52,12 @@ def build(pex: list[str], wheels: list[Path], into: Path, *, scie: bool) -> Path
         *("--script", PROGRAM, "--output-file", str(program), "--no-strip-pex-env"),
         # Unpacked at its first run: the next ones start as fast as an installed program.
         *("--venv", "prepend", "--venv-site-packages-copies"),
-        *(("--scie", "eager") if scie else ("--python-shebang", "/usr/bin/env python3")),
+        # Without --sh-boot, Python would start twice, which takes longer than `--help`.
+        *(
+            ("--scie", "eager")
+            if scie
+            else ("--sh-boot", "--python-shebang", "/usr/bin/env python3")
+        ),
     ]
     environment = {**os.environ, "SOURCE_DATE_EPOCH": os.environ.get("SOURCE_DATE_EPOCH", "0")}
     subprocess.run(command, check=True, env=environment)
@@ -54,15 +65,16 @@ def build(pex: list[str], wheels: list[Path], into: Path, *, scie: bool) -> Path
 
 
 def archive(program: Path, into: Path) -> Path:
-    """Packs the program with its licence, with the same bytes each time; returns the archive."""
+    """Packs the program, its completion and its licence, with the same bytes each time; returns
+    the archive."""
     packed_file = into / f"{program.name}.tar.gz"
     body = io.BytesIO()
     with tarfile.open(fileobj=body, mode="w", format=tarfile.USTAR_FORMAT) as files:
-        for name, path, mode in (
-            (PROGRAM, program, 0o755),
-            ("LICENSE", ROOT / "LICENSE", 0o644),
+        for name, content, mode in (
+            (PROGRAM, program.read_bytes(), 0o755),
+            (COMPLETION, _COMPLETION.encode(), 0o755),
+            ("LICENSE", (ROOT / "LICENSE").read_bytes(), 0o644),
         ):
-            content = path.read_bytes()
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), mode
             files.addfile(entry, io.BytesIO(content))
