@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from canarium.api.uri import UriInvalid, parse
 from canarium.core.facts.revision import (
     Record,
     digest_matches,
@@ -19,6 +20,8 @@ from canarium.core.facts.revision import (
 
 Raw = Mapping[str, Any]
 _VERDICT = "canarium.dev/verdict"
+#: In the place of a name that is not known yet.
+UNRESOLVED = "unresolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class RevisionPlan:
-    """`existing` is a stored revision of the same identity; `quarantined`: it failed before."""
+    """`existing` is a stored revision of the same identity; `quarantined`: it failed before;
+    `resolved`: False for a new one, whose name follows from what its URI names when it is stored.
+    """
 
     revision: str
     existing: bool
     quarantined: bool
+    resolved: bool = True
 
 
 def revision_of(spec: Raw, records: Sequence[Raw]) -> RevisionPlan:
@@ -46,7 +52,16 @@ def revision_of(spec: Raw, records: Sequence[Raw]) -> RevisionPlan:
     existing = find(spec, stored)
     if existing is not None:
         return RevisionPlan(existing.revision, True, existing.verdict is not None)
+    if _moves(spec):
+        return RevisionPlan(UNRESOLVED, False, False, resolved=False)
     return RevisionPlan(new_record(spec, stored).revision, False, False)
+
+
+def _moves(spec: Raw) -> bool:
+    try:
+        return parse(str((spec.get("model") or {}).get("uri") or "")).moves
+    except UriInvalid:
+        return False
 
 
 def _record(raw: Raw) -> Record:

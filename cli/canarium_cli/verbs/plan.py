@@ -135,6 +135,7 @@ def _plan(
             "new": rolls_out,
             "known": live is not None or before is not None,
             "quarantined": revision.quarantined,
+            "resolved": revision.resolved,
         },
         "rolloutInProgress": asdict(under_way) if under_way else None,
         "deadlines": _deadlines(spec, runtime) if rollout else None,
@@ -292,6 +293,9 @@ def _in_progress(current: Mapping[str, Any], revision: Mapping[str, Any]) -> str
 def _revision_text(plan: Plan) -> str:
     revision = plan["revision"]
     name = revision["name"]
+    if not revision["resolved"]:
+        known = "new revision" if revision["known"] else "revision"
+        return f"{known}, named by what spec.model.uri names when it is stored"
     if not revision["known"]:
         return f"revision {name}; whether it is new depends on the cluster (--server)"
     if revision["new"]:

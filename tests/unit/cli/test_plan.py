@@ -110,7 +110,13 @@ def test_stored_revision_of_the_same_identity_is_found() -> None:
     ],
 )
 def test_title_names_a_new_or_a_stored_revision(new: bool, decides: bool, text: str) -> None:
-    revision = {"name": "abcd2345", "new": new, "known": True, "quarantined": False}
+    revision = {
+        "name": "abcd2345",
+        "new": new,
+        "resolved": True,
+        "known": True,
+        "quarantined": False,
+    }
     assert _revision_text({"revision": revision, "changes": [{"decides": decides}]}).startswith(
         text
     )
@@ -346,6 +352,22 @@ def test_stored_revision_of_an_alias_is_found_by_its_spec() -> None:
     for wanted in (spec, followed):
         known = revision_of(wanted, records)
         assert (known.revision, known.existing) == (newest, True)
+
+
+@pytest.mark.parametrize("uri", ["hf://o/m@main", "oci://r/m:prod"])
+def test_new_revision_of_a_reference_that_moves_has_no_name_yet(uri: str) -> None:
+    model = yaml.safe_load(CANARY.read_text())
+    model["spec"]["model"]["uri"] = uri
+    text = yaml.safe_dump(model)
+    assert plan(text)["revision"] == {
+        "name": "unresolved",
+        "new": True,
+        "known": False,
+        "quarantined": False,
+        "resolved": False,
+    }
+    printed = run("-f", "-", stdin=text).output
+    assert "revision, named by what spec.model.uri names when it is stored" in printed
 
 
 def test_gates_at_which_the_version_waits_are_listed() -> None:
