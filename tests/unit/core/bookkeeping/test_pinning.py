@@ -35,15 +35,18 @@ def test_first_pod_fetches_and_pins_before_the_others_start() -> None:
     assert cluster.status.history[0].uri == URI["uri"]
 
 
-def test_verified_signature_is_recorded_and_in_status_and_history() -> None:
-    signed = {"key": "sha256:key", "subject": "fraud", "digest": "sha256:statement"}
+@pytest.mark.parametrize("identity", [{}, {"identity": "release@example.com"}])
+def test_verified_signature_is_recorded_and_in_status_and_history(
+    identity: dict[str, str],
+) -> None:
+    signed = {**identity, "key": "sha256:key", "subject": "fraud", "digest": "sha256:statement"}
     cluster = Cluster(spec("1", model=URI), signature=json.dumps(signed)).run(30)
     (record,) = cluster.records
     assert json.loads(record.signature or "") == signed
     stable, last = cluster.status.stable, cluster.status.history[0]
     assert stable is not None
     assert stable.signature is not None
-    assert stable.signature.model_dump() == signed
+    assert stable.signature.model_dump(exclude_none=True) == signed
     assert last.signature == stable.signature
 
 
