@@ -50,14 +50,17 @@ class FleetWatch:
         """The models as of the last `update`."""
         return self._models.values()
 
-    def update(self, seconds: float = 0.0) -> None:
-        """Applies what has changed; waits for that, at most for `seconds`."""
+    def update(self, seconds: float = 0.0) -> bool:
+        """Applies what has changed, and returns whether anything has; waits for that, at most for
+        `seconds`."""
+        changed = False
         try:
             self._apply(*self._changes.get(timeout=max(0.001, seconds)))
+            changed = True
             while True:
                 self._apply(*self._changes.get_nowait())
         except queue.Empty:
-            return
+            return changed
 
     def _apply(self, change: str, models: Iterable[Raw]) -> None:
         if change == LISTED:

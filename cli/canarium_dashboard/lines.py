@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from sys import intern
 
-from canarium.view.fleet import Row, row
+from canarium.view.fleet import Row, later, row
 from canarium.view.objects import Raw, part, text
 
 #: Bytes of a line without its texts: measured with tracemalloc (Python 3.11).
@@ -29,13 +29,7 @@ class Line:
 
     def at(self, now: float) -> Row:
         """Returns the row with the age and the remaining time of the moment `now`."""
-        passed = max(0.0, now - self.observed_at)
-        age, left = self.row.age_seconds, self.row.remaining_seconds
-        return replace(
-            self.row,
-            age_seconds=None if age is None else age + passed,
-            remaining_seconds=None if left is None else max(0.0, left - passed),
-        )
+        return later(self.row, max(0.0, now - self.observed_at))
 
     @property
     def size(self) -> int:

@@ -8,7 +8,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import click
 
@@ -25,6 +24,7 @@ from canarium_cli.output.formats import write_json
 from canarium_cli.output.lines import printable, table
 from canarium_cli.output.terminal import columns, echo, write
 from canarium_cli.reads import objects
+from canarium_cli.request_input import body_of, headers_of, no_constant
 from canarium_cli.requests import Address, EndpointProxy, PodForward, Reply, Sender, ServiceProxy
 
 _MOST = 10_000
@@ -34,7 +34,15 @@ _MOST = 10_000
 @click.argument("name")
 @click.option("-f", "--file", "path_of_body", metavar="FILE", help="Body; - reads from stdin.")
 @click.option("--path", metavar="PATH", help="Default: the runtime's path for predictions.")
-@click.option("-H", "--header", "headers", multiple=True, metavar="NAME:VALUE", help="A header.")
+@click.option(
+    "-H",
+    "--header",
+    "headers",
+    multiple=True,
+    metavar="NAME:VALUE",
+    help="A header; @FILE reads one from each line of a file, so that no secret is in the command "
+    "line, which other users can read.",
+)
 @click.option("--candidate", is_flag=True, help="Send to a ready pod of the candidate.")
 @click.option("--stable", is_flag=True, help="Send to a ready pod of stable.")
 @click.option("--pod", metavar="NAME", help="Send to this pod.")
@@ -78,8 +86,8 @@ def infer_command(
     """
     if sum(map(bool, (candidate, stable, pod, address))) > 1:
         raise usage("Use one of --candidate, --stable, --pod and --address.")
-    body = _read(path_of_body) if path_of_body else None
-    sent_headers = dict(_header(x) for x in headers)
+    body = body_of(path_of_body) if path_of_body else None
+    sent_headers = {name: value for words in headers for name, value in headers_of(words)}
     snapshot = objects(connection.kubectl, name)
     target = _pod(snapshot, name, candidate, stable, pod)
     request = _request(snapshot, target, body, path)
@@ -120,38 +128,6 @@ def infer_command(
         echo("The body was a guess: pass one that the model takes with -f.", err=True)
     if faults or any(reply.status >= 400 for reply, _ in replies):
         raise SystemExit(int(Exit.FAILED))
-
-
-def _read(path: str) -> str:
-    """The body; JSON. Raises CliError where it is not."""
-    try:
-        body = sys.stdin.read() if path == "-" else Path(path).read_text()
-    except UnicodeDecodeError:
-        raise usage(f"{path} is not UTF-8 text. Pass a file with a JSON body.") from None
-    except OSError as error:
-        raise usage(
-            f"Cannot read {path}: {error.strerror}. Pass a file with a JSON body, or - for "
-            "standard input."
-        ) from None
-    try:
-        json.loads(body, parse_constant=_no_constant)
-    except ValueError as error:
-        raise usage(f"{path} is not valid JSON: {error}. Correct it.") from None
-    except RecursionError:
-        raise usage(f"{path} is not a usable JSON body: it is nested too deeply.") from None
-    return body
-
-
-def _no_constant(word: str) -> None:
-    """Refuses what Python accepts beyond JSON. Raises ValueError."""
-    raise ValueError(f"{word} is not a JSON value")
-
-
-def _header(words: str) -> tuple[str, str]:
-    name, colon, value = words.partition(":")
-    if not (colon and name.strip() and words.isprintable() and words.isascii()):
-        raise usage(f"{words!r} is not a header such as 'x-canarium-revision: candidate'.")
-    return name.strip(), value.strip()
 
 
 def _pod(
@@ -347,6 +323,6 @@ def _median(group: list[Reply]) -> float:
 def _parsed(body: str) -> object:
     """The answer as JSON, or as text where it is not."""
     try:
-        return json.loads(body, parse_constant=_no_constant)
+        return json.loads(body, parse_constant=no_constant)
     except (ValueError, RecursionError):
         return body

@@ -98,19 +98,21 @@ def _watch(
     """Redraws until Ctrl-C; without a terminal, prints the lines of models that changed."""
     with models, Screen(connection.color) as screen:
         printed: dict[Key, Row] = {}
-        lost = ""
+        lost, changed = "", True
         try:
             while True:
-                listed, fault = rows(models.models), models.fault
+                fault = models.fault
                 outage = [line(Span(f"Connection lost: {fault}", Style.WARNING))] if fault else []
                 if screen.redraws:
+                    listed = rows(models.models)
                     lines = fleet_lines(listed, namespaces, wide, columns())
                     screen.show([*lines, *outage])
-                else:
+                elif changed or fault != lost:
+                    listed = rows(models.models)
                     write(_changed(listed, printed, namespaces, wide), connection.color)
                     write(outage if fault != lost else (), connection.color)
                     printed, lost = {_key(row): _lasting(row, wide) for row in listed}, fault
-                models.update(_INTERVAL)
+                changed = models.update(_INTERVAL)
         except KeyboardInterrupt:
             raise SystemExit(0) from None
 

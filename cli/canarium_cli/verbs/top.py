@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 import click
 
-from canarium.view.fleet import Row, fleet
+from canarium.view.fleet import Row, fleet, later
 from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import usage
 from canarium_cli.fleet_watch import FleetWatch
@@ -46,16 +46,19 @@ def top_command(
     if not sys.stdout.isatty() or not sys.stdin.isatty():
         raise usage("top needs a terminal. Use `kubectl modeldeploy list`, with -w to follow.")
     models = FleetWatch(connection.kubectl, selector, all_namespaces)
-    offset = 0
+    offset, rows, read = 0, fleet(models.models, time.time()), time.time()
     with models, _keys() as pressed, Screen(connection.color, full=True) as screen:
         while True:
-            models.update()
-            rows = fleet(models.models, time.time())
+            if models.update():
+                # Thousands of lines take longer than a frame.
+                rows, read = fleet(models.models, time.time()), time.time()
             shown = tuple(row for row in rows if row.urgency.needs_attention or not attention)
             height = max(1, shutil.get_terminal_size().lines - _AROUND)
             offset = max(0, min(offset, len(shown) - height))
             head = _head(rows, models.fault, attention)
-            body = fleet_lines(shown[offset : offset + height], all_namespaces, False)
+            passed = time.time() - read
+            seen = tuple(later(row, passed) for row in shown[offset : offset + height])
+            body = fleet_lines(seen, all_namespaces, False)
             screen.show([head, *body, _foot(len(shown), offset, height)])
             key = pressed(_FRAME)
             if key in ("q", "\x03"):

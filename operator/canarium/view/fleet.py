@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from canarium.api.states import Phase
 from canarium.view.ages import seconds_until
@@ -69,6 +69,16 @@ def row(model: Raw, now: float) -> Row:
 def fleet(models: Iterable[Raw], now: float) -> tuple[Row, ...]:
     """Returns a line per model: the most urgent first, then by namespace and name."""
     return tuple(sorted((row(model, now) for model in models), key=order))
+
+
+def later(row: Row, seconds: float) -> Row:
+    """Returns the line as it is after some seconds in which the model did not change."""
+    age, left = row.age_seconds, row.remaining_seconds
+    return replace(
+        row,
+        age_seconds=None if age is None else age + seconds,
+        remaining_seconds=None if left is None else max(0.0, left - seconds),
+    )
 
 
 def order(row: Row) -> tuple[int, str, str]:

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from canarium.core.times import parse
+from canarium.view.fleet import fleet, later
+from canarium_cli.fleet_watch import FleetWatch
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.reads import namespace_of
 from cli.standin import FAULTS, Standin
@@ -111,3 +114,34 @@ def test_namespace_is_that_of_the_context_or_of_the_pod(
         kubectl.answers("config", "view", out=context)
     assert namespace_of(Kubectl()) == expected
     assert namespace_of(Kubectl(namespace="given")) == "given"
+
+
+def test_lines_are_made_only_when_something_changed(
+    kubectl: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = {"kind": "List", "metadata": {"resourceVersion": "7"}, "items": [named("a", "Ready")]}
+    kubectl.answers("config", "view", out="risk")
+    kubectl.answers("get", f"--raw={_PATH}", out=listed)
+    kubectl.answers("get", out="")
+    changes, made = iter([False, False, True, False]), []
+
+    def update(*_: object) -> bool:
+        try:
+            return next(changes)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    monkeypatch.setattr(FleetWatch, "update", update)
+    monkeypatch.setattr(FleetWatch, "fault", "")
+    monkeypatch.setattr("canarium_cli.verbs.list.fleet", lambda *x: made.append(x) or fleet(*x))
+    done = kubectl.run("list", "-w")
+    assert done.code == 0
+    assert len(made) == 2, "at first, and after the change"
+
+
+def test_ages_of_a_line_pass_without_its_model() -> None:
+    raw = named("a", "Progressing")
+    raw["status"]["waitingFor"] = {"reason": "Pause", "expectedEndTime": "2026-11-28T14:00:30Z"}
+    (one,) = fleet([raw], parse("2026-11-28T14:00:10Z"))
+    assert later(one, 5.0) == fleet([raw], parse("2026-11-28T14:00:15Z"))[0]
+    assert later(one, 60.0).remaining_seconds == 0.0

@@ -16,6 +16,8 @@ import pytest
 
 from canarium.view.inference import origin, usual_request
 from canarium.view.objects import REVISION_LABEL, Objects, label
+from canarium_cli.exits import CliError
+from canarium_cli.request_input import headers_of
 from cli.standin import FAULTS, Standin
 from view.samples import objects, sample
 
@@ -283,3 +285,17 @@ def test_revision_is_the_only_one_with_traffic() -> None:
     found, _ = objects("ready")
     known = origin(found, {}, "text")
     assert (known.revision, known.how) == ("4nb6hnp6", "no other revision has traffic")
+
+
+def test_headers_are_read_from_a_file_whose_lines_errors_do_not_repeat(tmp_path: Path) -> None:
+    file = tmp_path / "headers"
+    file.write_text("Authorization: Bearer secret\n\nx-team: risk\n")
+    found = [("Authorization", "Bearer secret"), ("x-team", "risk")]
+    assert list(headers_of(f"@{file}")) == found
+    assert list(headers_of("x-team: risk")) == found[1:]
+    file.write_text("x-team: risk\nBearer secret\n")
+    with pytest.raises(CliError, match=f"Line 2 of {file} is not a header") as caught:
+        list(headers_of(f"@{file}"))
+    assert "secret" not in caught.value.message
+    with pytest.raises(CliError, match="absent: No such file"):
+        list(headers_of(f"@{tmp_path / 'absent'}"))
