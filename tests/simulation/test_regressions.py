@@ -32,6 +32,24 @@ def test_old_version_keeps_its_floor_from_promotion_to_the_end_of_the_bake(
     assert scenario.world.ready(previous) == 3
 
 
+@rule("R5")
+def test_stable_keeps_its_floor_in_the_decision_that_gives_the_candidate_traffic(
+    scenario: Scenario,
+) -> None:
+    """The model was scaled down while no operator ran: the candidate has pods for five of stable,
+    and they end later than the write that selects them."""
+    scenario.apply(12.0, scaling="five")
+    scenario.apply(2.0, scaling="five", version="v2")
+    candidate = scenario.revision("candidate")
+    scenario.operator.kill()
+    scenario.operator.advance(5.0)
+    assert scenario.world.ready(candidate) == 2
+    scenario.apply(1.0, scaling="one", version="v2")
+    assert scenario.world.status()["weight"] == 25
+    assert scenario.world.ready(scenario.revision("stable")) == 3
+    assert scenario.checks.violations == []
+
+
 @rule("R2", "R23")
 def test_autoscaler_of_a_deleted_deployment_is_deleted(scenario: Scenario) -> None:
     scenario.apply(12.0, scaling="auto", strategy="BlueGreen")

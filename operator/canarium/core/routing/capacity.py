@@ -11,7 +11,7 @@ from __future__ import annotations
 from canarium.api.effective_spec import Step
 from canarium.core.context.context import RolloutContext
 from canarium.core.decision.phase_result import PhaseResult
-from canarium.core.decision.plan import Action, Scale
+from canarium.core.decision.plan import Action, Scale, SelectColor
 from canarium.core.facts.grant import intended_weight
 
 
@@ -49,7 +49,7 @@ def floor(ctx: RolloutContext, result: PhaseResult) -> int:
         return 0
     pods = max(candidate.replicas, ctx.observed.ready(ctx.target))
     has_traffic = ctx.traffic.routes_to(ctx.target) or ctx.observed.has_endpoints(ctx.target)
-    if not has_traffic or not pods:
+    if not (has_traffic or _gets_traffic(ctx, result)) or not pods:
         return 0
     if ctx.stable_replicas == 0:
         return stable.replicas  # The candidate's traffic and pods are removed first.
@@ -57,3 +57,12 @@ def floor(ctx: RolloutContext, result: PhaseResult) -> int:
     if ctx.route_kind or not weight:
         return 0
     return min(stable.replicas, -(-pods * (100 - weight) // weight))
+
+
+def _gets_traffic(ctx: RolloutContext, result: PhaseResult) -> bool:
+    """Returns whether this decision makes the Service select the candidate beside stable."""
+    return any(
+        isinstance(action, SelectColor)
+        and (action.color, action.traffic.candidate) == ("", ctx.target)
+        for action in result.actions
+    )
