@@ -70,10 +70,12 @@ def _new(
     kubectl: Kubectl, name: str, revisions: set[str], printed: set[tuple[str, str]]
 ) -> Iterator[Event]:
     """Yields Events that are not `printed`, without end. Raises CliError once none can be read."""
+    lost = ""
     while True:
         watch = kubectl.watch("events")
         try:
             for change, raw in watch:
+                lost = ""
                 if change == "DELETED" or _key(raw) in printed:
                     continue
                 if not is_of(raw, name, revisions) and _may_be(raw, name):
@@ -87,8 +89,10 @@ def _new(
             watch.stop()
         if isinstance(fault, OldKubectl):
             raise fault
-        if fault and fault.code:
-            echo(f"Connection lost: {fault.message}", err=True)
+        # Once for each outage, however often the watch is tried again.
+        if fault and fault.message != lost:
+            lost = fault.message
+            echo(f"Connection lost: {lost}", err=True)
         time.sleep(_RETRY)
 
 

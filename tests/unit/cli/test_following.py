@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -130,6 +131,26 @@ def test_watch_of_events_with_a_kubectl_that_is_too_old_ends(kubectl: Standin) -
 
 
 _EMPTY = {"kind": "List", "items": []}
+
+
+def test_watch_of_events_reports_an_outage_once(
+    kubectl: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = iter(range(5))
+
+    def sleep(_: float) -> None:
+        if next(attempts, None) is None:
+            raise KeyboardInterrupt
+
+    clock = SimpleNamespace(sleep=sleep, time=time.time)
+    monkeypatch.setattr("canarium_cli.verbs.events.time", clock)
+    kubectl.fails(FAULTS["unreachable"][0], "get", "events", "--watch")
+    kubectl.answers("get", MODELS, out=model("Progressing", **_CANDIDATE))
+    kubectl.answers("get", out=_EMPTY)
+    done = kubectl.run("events", "fraud", "-w")
+    assert done.code == 0
+    assert done.err.count("Connection lost: ") == 1
+    assert next(attempts, None) is None
 
 
 def test_escapes_of_a_container_do_not_reach_the_terminal(kubectl: Standin) -> None:
