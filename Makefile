@@ -79,7 +79,7 @@ CASES ?= e2e
 test-kind: .venv/.ready       ## run the end-to-end tests on kind, and print which of them it does not offer; CASES=e2e/test_rollout.py
 	$(PY) -m pytest --cluster=kind --cluster-name=canarium-e2e $(CASES)
 
-test-unit: .venv/.ready       ## run the quick loop: no cluster, API server or simulation (about 70 s on two cores)
+test-unit: .venv/.ready       ## run the quick loop: no cluster, API server or simulation (under 60 s on two cores)
 	$(PY) -m pytest -q -n 2 --dist worksteal -p no:pytest-kind tests -m "not api and not slow"
 
 mutations: .venv/.ready       ## undo each fix in turn and check that a test fails

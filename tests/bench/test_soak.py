@@ -40,7 +40,8 @@ def test_fewer_samples_than_quarters_are_refused() -> None:
 
 def requests(method: str) -> list[web.Request]:
     path = "/apis/apps/v1/namespaces/a/deployments/m"
-    return [make_mocked_request(method, path) for _ in range(2_000)]
+    # The rule reads it and keeps nothing, so one is enough; making it takes two milliseconds.
+    return [make_mocked_request(method, path)] * 2_000
 
 
 def test_one_write_of_ten_is_harmed_and_no_read() -> None:

@@ -72,7 +72,7 @@ def test_messages_are_those_of_the_golden_file() -> None:
 
 def test_golden_file_shows_the_messages_of_some_tests() -> None:
     lines, tests = messages.golden()
-    provoked = messages.logged(tests[::30])
+    provoked = messages.logged(tests[::90])
     assert provoked
     assert missing(lines, provoked) == [], "run `make messages`"
 

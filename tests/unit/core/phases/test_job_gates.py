@@ -302,7 +302,7 @@ def test_no_person_decides_about_a_job_gate() -> None:
     assert echo.message == "no person decides about gate eval, whose kind is Job"
 
 
-@rule("R18", "R27")
+@rule("R9", "R18", "R27")
 @pytest.mark.parametrize("outcome", [JobOutcome.PASSED, JobOutcome.FAILED])
 @pytest.mark.parametrize("start", every(range(3)))
 def test_job_runs_once_at_whichever_write_the_operator_dies(
