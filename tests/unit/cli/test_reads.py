@@ -27,7 +27,7 @@ def test_read_about_a_model_names_it(kubectl: Standin, verb: str) -> None:
         assert "--all-namespaces" not in call
         # Watches list by path.
         by_path = any(
-            word.startswith("--raw=") and word.endswith("?fieldSelector=metadata.name%3Dfraud")
+            word.startswith("--raw=") and "?fieldSelector=metadata.name%3Dfraud" in word
             for word in call
         )
         assert by_path or {"fraud", "--selector=canarium.dev/model=fraud"} & {*call}, call
