@@ -2,8 +2,8 @@
 
 Models of a namespace with the same URI, endpoint and Secret share a request that still waits for
 its turn. For the first attempt of a model, one that has been sent is not shared: its answer may be
-older than the spec that asks. A repetition takes any answer that is newer than the last failure, so
-that a registry which is away is asked as often as by one model.
+older than the spec that asks. A repetition takes an answer that is newer than the last failure and
+at most `MOST_AGE` old, so that a registry which is away is asked once in that time.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from canarium.sources.registries import Key, Resolve
 #: Requests that start per second, that all namespaces have under way unless they are slow, and that
 #: one namespace has.
 PER_SECOND, AT_ONCE, SHARE = 20, 32, 8
+#: Seconds for which an answer is valid for repetitions of other models.
+MOST_AGE = 5.0
 #: Number of requests whose answers are kept for repetitions, and of those under way.
 _KEPT = 1024
 
@@ -64,11 +66,11 @@ class SharedRequests:
     async def resolve(
         self, key: Key, request: ResolveRequest, since: float | None = None
     ) -> Resolution:
-        """Returns the result of a request that is sent from now on, or that was sent after `since`,
-        in monotonic seconds: that is new enough for a repetition."""
+        """Returns the result of a request that is sent from now on; for a repetition also of one
+        that was sent a moment ago, after `since` (monotonic seconds)."""
         reference = Reference.of(key, request)
         shared = self._latest.get(reference)
-        if shared is None or not _is_new_enough(shared, since):
+        if shared is None or not self._is_new_enough(shared, since):
             shared = self._start(reference, key, request)
         assert shared.task is not None
         shared.waiting += 1
@@ -101,11 +103,13 @@ class SharedRequests:
         task.add_done_callback(self._tasks.discard)
         return shared
 
+    def _is_new_enough(self, shared: _Shared, since: float | None) -> bool:
+        if shared.sent is None:
+            return True
+        oldest = self._timing.clock() - MOST_AGE
+        return since is not None and shared.sent > max(since, oldest)
+
     async def _send(self, shared: _Shared, key: Key, request: ResolveRequest) -> Resolution:
         async with self._turns.turn(key[0]):
             shared.sent = self._timing.clock()
             return await self._resolve(key, request)
-
-
-def _is_new_enough(shared: _Shared, since: float | None) -> bool:
-    return shared.sent is None or (since is not None and shared.sent > since)
