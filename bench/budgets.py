@@ -20,7 +20,9 @@ from bench.run import Results
 _CREATION = 5.0
 #: Of objects, and Events: one for each transition (started, weight, promoted; decision 0031).
 _UPDATE, _EVENTS = 8.0, 3.0
-_THROTTLED, _FAULTY = 0.7, 0.7
+_THROTTLED = 0.7
+#: Limit and goal: an answer 503 makes the operator send less, as 429 does.
+_FAULTY = (0.4, 0.7)
 #: Milliseconds until a person sees the help, and seconds until the tree of a model.
 _HELP, _GET = 150.0, 0.5
 #: Milliseconds of them for what the program imports, and seconds until all models are listed.
@@ -64,8 +66,10 @@ def _faulty(n: int, fault: str, measured: Faulty | None) -> Line:
         "client's and our own without faults"
     )
     figure = f"{measured.share:.0%}" if measured else "not measured"
-    passed = measured.share >= _FAULTY if measured else None
-    return Line(n, what, figure, f"≥ {_FAULTY:.0%}", passed)
+    least, goal = _FAULTY
+    passed = measured.share >= least if measured else None
+    reached = measured.share >= goal if measured else None
+    return Line(n, what, figure, f"≥ {least:.0%}", passed, f"≥ {goal:.0%}", reached)
 
 
 def _at(results: Results, n: int) -> list[Line]:

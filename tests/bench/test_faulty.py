@@ -42,12 +42,16 @@ def test_reads_and_the_lease_never_fail(path: str) -> None:
     assert decide(make_mocked_request(method, path)) is None
 
 
-@pytest.mark.parametrize(("ours", "passed"), [(90.0, True), (10.0, False)])
-def test_throughput_is_judged_beside_the_lower_mark(ours: float, passed: bool) -> None:
+@pytest.mark.parametrize(
+    ("ours", "passed", "reached"), [(90.0, True, True), (50.0, True, False), (10.0, False, False)]
+)
+def test_throughput_is_judged_beside_the_lower_mark(
+    ours: float, passed: bool, reached: bool
+) -> None:
     found = Faulty(optimal=200.0, unharmed=100.0, ours=ours, harmed=3)
     results = Results(faulty=dict.fromkeys(FAULTS, found))
     (line,) = (line for line in budgets(results, [200]) if line.what.startswith(SLOW))
-    assert (line.figure, line.passed) == (f"{ours:.0f}%", passed)
+    assert (line.figure, line.passed, line.reached) == (f"{ours:.0f}%", passed, reached)
 
 
 def test_fault_that_was_not_measured_is_reported_so() -> None:
