@@ -282,7 +282,7 @@ async def test_full_quota_does_not_make_a_spec_invalid(cluster: Cluster) -> None
             ["spec.readiness", "set exactly one of path, exec"],
         ),
         ({"image": "a", "startupBudget": "long"}, ["spec.startupBudget", "should match"]),
-        ({"metrics": {"errors": {}}}, ["spec.metrics.errors.names", "set unavailable: true"]),
+        ({"metrics": {"errors": {}}}, ["spec.metrics.errors.names", "or unavailable: true"]),
         ({"imag": "a"}, ['unknown field "spec.imag"']),
         ({"sharedMemory": "2 GB"}, ["spec.sharedMemory", "should match"]),
     ],

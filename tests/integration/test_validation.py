@@ -31,7 +31,11 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
         (("scaling", "replicas"), "three", ["spec.scaling.replicas", "must be of type integer"]),
         (("scaling", "replica"), 3, ['unknown field "spec.scaling.replica"']),
         (("modle",), {}, ['unknown field "spec.modle"']),
-        (("model", "uri"), "ftp://models/a", ["spec.model.uri", "known are s3://bucket/path"]),
+        (
+            ("model", "uri"),
+            "ftp://models/a",
+            ["spec.model.uri", "begin it as one of s3://bucket/path"],
+        ),
         (("model", "uri"), "hf://model", ["spec.model.uri", "hf://owner/model@revision"]),
         (("model", "uri"), "s3://models/../a", ["spec.model.uri", "must not contain '..'"]),
         (("model", "uri"), "https://me:word@host/a", ["spec.model.uri", "into a Secret"]),
@@ -154,7 +158,7 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
         (
             ("resources",),
             {"claims": [{"name": "gpu"}]},
-            ["spec.resources.claims", "has to be in spec.pod.resourceClaims"],
+            ["spec.resources.claims", "must be listed in spec.pod.resourceClaims"],
         ),
         *(
             (
@@ -190,7 +194,7 @@ def refusal(plane: ControlPlane, body: dict[str, Any]) -> str:
         (
             ("rollout", "steps"),
             [{"weight": 0, "pause": "1m"}],
-            ["spec.rollout.steps", "requires spec.traffic.router Gateway"],
+            ["spec.rollout.steps", "require spec.traffic.router Gateway"],
         ),
     ],
     ids=lambda value: str(value)[:40],
