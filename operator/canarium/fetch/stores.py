@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from canarium.api.hub import is_platform_hub
 from canarium.api.uri import Address
 from canarium.fetch import digest
 from canarium.fetch.credentials import StoreCredentials
@@ -234,6 +235,9 @@ def _connection(credentials: StoreCredentials, account: str, public: bool) -> st
 
 
 def hf(address: Address, credentials: StoreCredentials, *, unpack: bool) -> ObjectStore:
+    token = credentials.get("HF_TOKEN")
+    if is_platform_hub(credentials.endpoint, os.environ.get("HF_ENDPOINT")):
+        token = token or os.environ.get("HF_TOKEN")
     if credentials.endpoint:
         os.environ["HF_ENDPOINT"] = credentials.endpoint.rstrip("/")
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -241,7 +245,7 @@ def hf(address: Address, credentials: StoreCredentials, *, unpack: bool) -> Obje
 
     system = HfFileSystem(
         endpoint=credentials.endpoint,
-        token=credentials.get("HF_TOKEN") or os.environ.get("HF_TOKEN") or False,
+        token=token or False,
         skip_instance_cache=True,
     )
     return Hub(system, _joined(address), unpack=unpack)

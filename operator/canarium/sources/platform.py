@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-#: The hub, if neither the model nor the platform names another one.
-_HUB = "https://huggingface.co"
+from canarium.api.hub import HUB
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +15,7 @@ class Platform:
     """The address of the hub, a token for it, and proxies, by the environment of fetchers; `ca`: a
     ConfigMap with certificate authorities in the namespace of each model, and its key."""
 
-    hub: str = _HUB
+    hub: str = HUB
     token: str | None = field(default=None, repr=False)
     #: Scheme of a URL → address of its proxy; "no": hosts without one, separated by commas.
     proxies: Mapping[str, str] = field(default_factory=dict)
@@ -31,7 +30,7 @@ class Platform:
             name = f"{kind}_proxy"
             if value := environment.get(name) or environment.get(name.upper()):
                 proxies[kind] = value
-        hub, token = environment.get("HF_ENDPOINT") or _HUB, environment.get("HF_TOKEN")
+        hub, token = environment.get("HF_ENDPOINT") or HUB, environment.get("HF_TOKEN")
         return cls(hub, token or None, proxies, ca)
 
     def proxy(self, url: str) -> str | None:

@@ -13,6 +13,7 @@ import pytest
 
 from fetch.conftest import Fetcher
 
+rule = pytest.mark.rule
 COMMIT, OTHER = "4f1c2d9" + "0" * 33, "a" * 40
 TREE = {
     "config.json": b'{"a": 1}',
@@ -168,6 +169,46 @@ def test_gated_model_needs_the_right_token(fetcher: Fetcher, hub: Start) -> None
         assert "hf_expired" not in done.output + str(done.report)
     right = fetcher.run(uri, *options, secret={"HF_TOKEN": "hf_right"})
     assert right.code == 0, right.output
+
+
+@rule("R31")
+@pytest.mark.parametrize("named", ["", "/"])
+def test_token_of_the_platform_is_sent_to_its_own_hub(
+    fetcher: Fetcher, hub: Start, named: str
+) -> None:
+    url, _ = hub(token="hf_platform")
+    around = {"HF_TOKEN": "hf_platform", "HF_ENDPOINT": url}
+    options = ("--endpoint", f"{url}{named}") if named else ()
+    done = fetcher.run("hf://example/fraud@main/config.json", *options, around=around)
+    assert done.code == 0, done.output
+
+
+@rule("R31")
+def test_token_of_the_platform_is_not_sent_to_the_hub_of_a_model(
+    fetcher: Fetcher, hub: Start
+) -> None:
+    """Anyone who writes a model chooses its endpoint."""
+    url, served = hub(shown=[])
+    served.answer = _noting(served.answer)
+    for around in (
+        {"HF_TOKEN": "hf_platform"},
+        {"HF_TOKEN": "hf_platform", "HF_ENDPOINT": "https://hub.example"},
+    ):
+        uri = "hf://example/fraud@main/config.json"
+        done = fetcher.run(uri, "--endpoint", url, around=around)
+        assert done.code == 0, done.output
+    assert served.shown
+    assert set(served.shown) == {None}
+
+
+def _noting(answer: Callable[..., None]) -> Callable[..., None]:
+    """Notes what each request shows."""
+
+    def noted(self: Any, body: Any = None) -> None:
+        type(self).shown.append(self.headers.get("Authorization"))
+        answer(self, body)
+
+    return noted
 
 
 def test_bytes_that_differ_from_the_digest_of_the_hub_are_refused(
