@@ -13,7 +13,10 @@ from canarium.api.oci import (
     LARGEST_MANIFEST,
     MANIFESTS,
     LoginMissing,
-    docker_login,
+    chosen_login,
+    docker_logins,
+    registry_server,
+    server_repository,
     split_reference,
 )
 from canarium.api.uri import Address
@@ -141,14 +144,16 @@ def registry(address: Address, credentials: StoreCredentials, *, unpack: bool) -
             return answer
 
     scheme, _, host = (credentials.endpoint or "").partition("://")
-    options = {"hostname": host.strip("/") or address.place, "insecure": scheme == "http"}
+    host = host.strip("/") or registry_server(address.place)
+    options = {"hostname": host, "insecure": scheme == "http"}
     client = Once(**options)
     for prefix in ("http://", "https://"):
         client.session.mount(prefix, Patient())
     challenge = client.session.get(f"{client.prefix}://{client.hostname}/v2/", stream=True)
     wants = challenge.headers.get("Www-Authenticate", "").lower()
     challenge.close()
-    user = _user(credentials, address.place)
+    repository, reference = split_reference(address.path)
+    user = _user(credentials, address.place, repository)
     if wants.startswith("basic"):
         if not user:
             raise FetchError("AccessDenied", "the registry asks for a user and a password")
@@ -157,7 +162,7 @@ def registry(address: Address, credentials: StoreCredentials, *, unpack: bool) -
             client.session.mount(prefix, Patient())
     if user:
         client.auth.set_basic_auth(*user)
-    repository, reference = split_reference(address.path)
+    repository = server_repository(address.place, repository)
     return Registry(client, repository, reference, unpack=unpack)
 
 
@@ -170,11 +175,11 @@ def _chosen(manifests: list[dict[str, Any]]) -> str:
     return str((fitting or manifests)[0]["digest"])
 
 
-def _user(credentials: StoreCredentials, host: str) -> tuple[str, str] | None:
+def _user(credentials: StoreCredentials, host: str, repository: str) -> tuple[str, str] | None:
     config = credentials.json(".dockerconfigjson")
     if config is None:
         return credentials.both("username", "password")
     try:
-        return docker_login(config, host)
+        return chosen_login(docker_logins(config, host), host, repository)
     except LoginMissing as error:
         raise FetchError("InvalidCredentials", f"the Secret's {error}") from error

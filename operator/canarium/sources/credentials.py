@@ -6,9 +6,9 @@ import base64
 import binascii
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from canarium.api.oci import LoginMissing, docker_login
+from canarium.api.oci import DockerLogin, LoginMissing, chosen_login, docker_logins
 from canarium.api.reasons import SpecReason
 from canarium.kube import resources
 from canarium.kube.client import Api
@@ -33,11 +33,22 @@ _LOGINS = {
 
 @dataclass(frozen=True, slots=True)
 class ServerLogin:
-    """What a Secret has for a registry: a token, or user and password, and certificates."""
+    """What a Secret has for a registry: a token, or user and password, or those of several
+    repositories, and certificates."""
 
     token: str | None = field(default=None, repr=False)
     login: tuple[str, str] | None = field(default=None, repr=False)
+    docker: tuple[DockerLogin, ...] = field(default=(), repr=False)
     certificates: str | None = field(default=None, repr=False)
+
+    def of_repository(self, secret: str | None, host: str, repository: str) -> ServerLogin:
+        """Returns what is for one repository of `host`. Raises Unresolved."""
+        if not self.docker:
+            return self
+        try:
+            return replace(self, login=chosen_login(self.docker, host, repository), docker=())
+        except LoginMissing as error:
+            raise _unusable(secret or "", quoted(error, 300)) from error
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -72,8 +83,8 @@ async def login(api: Api, namespace: str, secret: str, scheme: str, host: str = 
     for key, longest in ((_CA, _LONGEST_CA), (_DOCKER, _LONGEST_CONFIG)):
         if len(stored.get(key, "")) > longest:
             raise _unusable(secret, f"{key} is larger than {longest >> 10} KiB")
-    token, pair = _TOKENS.get(scheme), _LOGINS.get(scheme, ())
-    used = (_CA, *((token,) if token else ()), *pair, *((_DOCKER,) if scheme == "oci" else ()))
+    token, keys = _TOKENS.get(scheme), _LOGINS.get(scheme, ())
+    used = (_CA, *((token,) if token else ()), *keys, *((_DOCKER,) if scheme == "oci" else ()))
     try:
         data = {key: base64.b64decode(stored[key]).decode() for key in used if key in stored}
     except (binascii.Error, UnicodeDecodeError) as error:
@@ -82,9 +93,10 @@ async def login(api: Api, namespace: str, secret: str, scheme: str, host: str = 
     if token in data:
         return ServerLogin(token=data[token].strip(), certificates=certificates)
     if _DOCKER in data:
-        return ServerLogin(login=_docker(data[_DOCKER], host, secret), certificates=certificates)
-    if pair and all(key in data for key in pair):
-        user, password = (data[key].strip() for key in pair)
+        logins = _docker(data[_DOCKER], host, secret)
+        return ServerLogin(docker=logins, certificates=certificates)
+    if keys and all(key in data for key in keys):
+        user, password = (data[key].strip() for key in keys)
         return ServerLogin(login=(user, password), certificates=certificates)
     if scheme != "mlflow" and not certificates:
         known = ", ".join(key for key in used if key != _CA)
@@ -111,12 +123,12 @@ async def authorities(api: Api, namespace: str, name: str, key: str) -> ServerLo
     return ServerLogin(certificates=sys.intern(content))
 
 
-def _docker(text: str, host: str, secret: str) -> tuple[str, str]:
+def _docker(text: str, host: str, secret: str) -> tuple[DockerLogin, ...]:
     config = parsed_object(text.encode())
     if config is None:
         raise _unusable(secret, f"{_DOCKER} is not a JSON object")
     try:
-        return docker_login(config, host)
+        return docker_logins(config, host)
     except LoginMissing as error:
         raise _unusable(secret, quoted(error, 300)) from error
 

@@ -6,8 +6,11 @@ from canarium.api.reasons import SpecReason
 
 
 class Unresolved(Exception):
-    """A reference without a result, and its reason. The message contains no secret."""
+    """A reference without a result, and its reason. The message contains no secret.
 
-    def __init__(self, reason: SpecReason, text: str) -> None:
+    `wait`: seconds for which a registry that limits requests wants none.
+    """
+
+    def __init__(self, reason: SpecReason, text: str, wait: float | None = None) -> None:
         super().__init__(text)
-        self.reason = reason
+        self.reason, self.wait = reason, wait

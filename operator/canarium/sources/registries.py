@@ -6,9 +6,12 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
+from canarium.api.hub import is_platform_hub
+from canarium.api.oci import registry_server, split_reference
 from canarium.api.reasons import SpecReason
-from canarium.api.uri import Address, parse
+from canarium.api.uri import Address, UriInvalid, parse
 from canarium.core.facts.resolution import Resolution, ResolveRequest
 from canarium.kube.client import Api
 from canarium.signals.access import NamespaceAccess
@@ -19,6 +22,7 @@ from canarium.sources import hub_revision, mlflow_alias, oci_tag
 from canarium.sources.credentials import ServerLogin, authorities, login
 from canarium.sources.errors import Unresolved
 from canarium.sources.platform import Platform
+from canarium.sources.rate_limits import Client, RateLimits
 from canarium.sources.registry_server import RegistryServer
 from canarium.sources.tracking_server import TrackingServer
 from canarium.untrusted.error_log import ErrorLog
@@ -34,6 +38,11 @@ _SECRET_SECONDS = 60.0
 _MOST_SECRETS, _MOST_BYTES = 512, 16 << 20
 #: Seconds until an answer has to be complete.
 _PATIENCE = 10.0
+#: Scheme → the way that needs no request of the operator.
+_WITHOUT_REQUEST = {
+    "oci": "a digest in spec.model.uri (@sha256:…)",
+    "hf": "a commit in spec.model.uri (@ and 40 digits)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +70,30 @@ class Registries:
         self._authorities, self._platform = authorities or Authorities(), platform or Platform()
         self._error_log = ErrorLog(log)
         self._logins: dict[tuple[str, ...], _CachedLogin] = {}
+        self._limits = RateLimits(clock)
 
     async def resolve(self, key: Key, request: ResolveRequest) -> Resolution:
         """Returns what `request` of the model `key` resolves to now, or why there is no result."""
         try:
             uri = await self._resolved(key[0], request, parse(request.uri))
         except Unresolved as error:
+            message = str(error)
             if error.reason is SpecReason.SOURCE_ACCESS_DENIED:
                 self.refused(key[0], request.secret)
-            return Resolution(request, reason=error.reason, message=str(error))
+                if way := _WITHOUT_REQUEST.get(request.uri.partition("://")[0]):
+                    message += f". To resolve without a request, name {way}"
+            if error.wait:
+                self._limits.note(self._client(key[0], request), error.wait)
+            return Resolution(request, reason=error.reason, message=message)
         except Exception as error:
             text = self._error_log.report((key, "source"), "/".join(key), "its source", error)
             message = f"{request.uri} could not be resolved: {text}"
             return Resolution(request, reason=SpecReason.SOURCE_UNAVAILABLE, message=message)
         return Resolution(request, uri)
+
+    def wait_left(self, namespace: str, request: ResolveRequest) -> float:
+        """Returns the seconds for which the registry of `request` wants no requests; 0 for none."""
+        return self._limits.left(self._client(namespace, request))
 
     def forget(self, key: Key) -> None:
         """Drops what is remembered of a model."""
@@ -100,21 +119,37 @@ class Registries:
         if scheme == "mlflow":
             server = await self.server(namespace, request.endpoint, secret)
             return await mlflow_alias.resolved(server, address)
-        host = address.place if scheme == "oci" else ""
-        stored = await self._login(namespace, secret, scheme, host)
+        where = self._address(request.endpoint, address)
         if scheme == "oci":
-            where = request.endpoint or f"https://{address.place}"
+            repository = split_reference(address.path)[0]
+            stored = await self._login(namespace, secret, scheme, address.place)
+            stored = stored.of_repository(secret, address.place, repository)
             # User and password are sent as the registry asks for them.
             endpoint = await self._endpoint(namespace, where, secret, stored, {})
             registry = RegistryServer(self._access(namespace), endpoint, self._platform.proxy)
             return await oci_tag.resolved(registry, address, stored.login)
-        if not (stored.token or request.endpoint):
-            # The platform's token is for the platform's hub.
+        stored = await self._login(namespace, secret, scheme)
+        if not stored.token and is_platform_hub(request.endpoint, self._platform.hub):
             stored = replace(stored, token=self._platform.token)
-        where = request.endpoint or self._platform.hub
         endpoint = await self._endpoint(namespace, where, secret, stored, stored.headers)
         hub = RegistryServer(self._access(namespace), endpoint, self._platform.proxy)
         return await hub_revision.resolved(hub, address)
+
+    def _address(self, endpoint: str, address: Address) -> str:
+        """Returns where the registry of a URI is."""
+        if endpoint:
+            return endpoint
+        if address.scheme == "oci":
+            return f"https://{registry_server(address.place)}"
+        return self._platform.hub
+
+    def _client(self, namespace: str, request: ResolveRequest) -> Client:
+        """Returns what the registry of `request` counts requests by."""
+        try:
+            host = urlsplit(self._address(request.endpoint, parse(request.uri))).netloc
+        except (UriInvalid, ValueError):
+            host = ""
+        return namespace, request.secret, host
 
     async def _endpoint(
         self,
