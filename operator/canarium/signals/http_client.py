@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import aiohttp
+from multidict import MultiMapping
 from yarl import URL
 
 from canarium.api.reasons import ConnectionLoss
@@ -57,6 +58,12 @@ class Response:
     body: bytes
     seconds: float
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def values(self, name: str) -> list[str]:
+        """Returns the values of all headers `name`, in their order."""
+        if isinstance(self.headers, MultiMapping):
+            return list(self.headers.getall(name, ()))
+        return [self.headers[name]] if name in self.headers else []
 
 
 class HttpClient:

@@ -3,8 +3,9 @@
 References that move (an alias, a branch, a tag) are resolved to what cannot move.
 
 Reading order: `registry_server` and `tracking_server` (requests, and what errors mean),
-`mlflow_alias`, `hub_revision` and `oci_tag` (what a reference names), `credentials` (of the
-Secret), `platform` (proxies, and authorities), `registries` (one answer as a fact),
+`mlflow_alias`, `hub_revision` and `oci_tag` (what a reference names), `challenges` (the schemes
+of a server that asks for credentials), `credentials` (of the Secret), `platform` (proxies, and
+authorities), `rate_limits` (HTTP 429), `registries` (one answer as a fact),
 `shared_requests` and `resolver` (when a request is sent), `follower` (when it is sent again);
 `training_run` (the lineage of a model) and `lineage` (when it is read), `model_files` and
 `example_reader` (its input example); `web_gates` (the decision of another system, until it

@@ -12,13 +12,18 @@ from canarium.signals.access import NamespaceAccess
 from canarium.signals.endpoint import Endpoint
 from canarium.signals.errors import NoAnswer
 from canarium.signals.http_client import Response
+from canarium.signals.redaction import shown
 from canarium.sources.errors import Unresolved
+from canarium.sources.rate_limits import retry_after
 from canarium.untrusted.quoting import quoted
 
 #: Maximum bytes of an answer that is parsed on the event loop.
 LONGEST = 256 << 10
 _DENIED = frozenset({401, 403})
 _MOVED = frozenset({301, 302, 307, 308})
+#: Number of redirects that one request follows.
+_MOST_MOVES = 3
+_PORTS = {"http": 80, "https": 443}
 
 
 class RegistryServer:
@@ -74,6 +79,31 @@ class RegistryServer:
         except NoAnswer as error:
             raise Unresolved(SpecReason.SOURCE_UNAVAILABLE, f"{what}: {error}") from error
 
+    async def follow(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        *,
+        headers: Mapping[str, str],
+        longest: int | None = None,
+    ) -> tuple[Response, str]:
+        """Returns the answer for `path`, and the URL that gave it, after redirects within the
+        server. `headers` are sent each time, so another server is not followed to, but named.
+
+        Raises Unresolved.
+        """
+        url = self.endpoint.url.rstrip("/") + path
+        answer = await self.ask(method, path, what, headers=headers, longest=longest)
+        for _ in range(_MOST_MOVES):
+            location = answer.headers.get("Location")
+            if answer.status not in _MOVED or not location:
+                break
+            url = _within(url, location, what)
+            sent = {**self.endpoint.headers, **headers}
+            answer = await self.ask(method, "", what, headers=sent, longest=longest, url=url)
+        return answer, url
+
     def moved(self, path: str, answer: Response) -> str | None:
         """Returns the path of this server to which it redirects `path`; None without one. Other
         hosts are not followed: they would get the credentials."""
@@ -87,11 +117,13 @@ class RegistryServer:
             return None
         return target.removeprefix(base) if target.startswith(f"{base}/") else None
 
-    def refusal(self, answer: Response, what: str, *, missing: bool = False) -> Unresolved:
-        """Returns the error for an answer with another status than 200; `missing`: its body
-        reports that there is no such object."""
+    def refusal(
+        self, answer: Response, what: str, *, missing: bool = False, quotes: bool = True
+    ) -> Unresolved:
+        """Returns the error for an answer with another status than 200, with the words of its body
+        if it `quotes` them; `missing`: the body reports that there is no such object."""
         # Not only the registry's own errors: its check of host names and proxies answer with text.
-        words = _words(answer.body)
+        words = _words(answer.body) if quotes else ""
         for secret in self.endpoint.secrets:
             words = words.replace(secret, "[hidden]") if secret else words
         text = f"{what}: HTTP {answer.status} {quoted(words, 200)}".rstrip()
@@ -99,7 +131,39 @@ class RegistryServer:
             return Unresolved(SpecReason.SOURCE_ACCESS_DENIED, text)
         if answer.status == 404 or missing:
             return Unresolved(SpecReason.SOURCE_NOT_FOUND, text)
-        return Unresolved(SpecReason.SOURCE_UNAVAILABLE, text)
+        wait = retry_after(answer.headers.get("Retry-After")) if answer.status == 429 else None
+        return Unresolved(SpecReason.SOURCE_UNAVAILABLE, text, wait)
+
+
+def _within(url: str, location: str, what: str) -> str:
+    """Returns the address of a redirect from `url`, if the same server is there. Raises Unresolved.
+
+    From http:// to https:// at the same port, or at the usual ports, it still is.
+    """
+    try:
+        target = urljoin(url, location)
+        old, new = _server(url), _server(target)
+    except ValueError as error:
+        text = f"{what}: redirects to an address that is not valid"
+        raise Unresolved(SpecReason.SOURCE_UNAVAILABLE, text) from error
+    secured = (old[0], new[0]) == ("http", "https")
+    upwards = secured and (old[2] == new[2] or (old[2], new[2]) == (80, 443))
+    if old == new or (old[1] == new[1] and upwards):
+        return target
+    text = f"{what}: redirects to {quoted(shown(target), 260)}"
+    if (old[0], new[0]) == ("https", "http"):
+        text += ", which has no TLS: credentials are not sent there"
+    else:
+        text += "; name that registry in the URI or in spec.model.endpoint"
+    raise Unresolved(SpecReason.SOURCE_UNAVAILABLE, text)
+
+
+def _server(url: str) -> tuple[str, str, int]:
+    """Returns scheme, host and port of a URL. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None:
+        raise ValueError("not an address of a server")
+    return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
 
 
 def parsed_object(content: bytes, longest: int = LONGEST) -> dict[str, Any] | None:

@@ -5,8 +5,11 @@ The registry is a real one, alone and behind the doorman of fetch tests.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from aiohttp import web as server
 from canarium.api.uri import parse
 from canarium.signals.access import NamespaceAccess
 from canarium.signals.endpoint import Endpoint
+from canarium.sources import oci_tag
 from canarium.sources.errors import Unresolved
 from canarium.sources.oci_tag import resolved
 from canarium.sources.registry_server import RegistryServer
@@ -105,6 +109,48 @@ async def test_digest_is_computed_if_the_registry_does_not_name_it(
     responder.responds("x" * ((4 << 20) + 1))
     with pytest.raises(Unresolved, match="longer than 4 MiB"):
         await resolved(at(web, responder.url), parse("oci://r/m:1"), None)
+
+
+@rule("R26", "R31")
+@pytest.mark.parametrize(("size", "inside"), [(1 << 10, True), (2 << 20, False)])
+async def test_large_manifest_is_hashed_outside_the_event_loop(
+    web: NamespaceAccess,
+    responder: Responder,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    inside: bool,
+) -> None:
+    threads: list[int] = []
+
+    def sha256(content: bytes) -> Any:
+        threads.append(threading.get_ident())
+        return hashlib.sha256(content)
+
+    monkeypatch.setattr(oci_tag, "hashlib", SimpleNamespace(sha256=sha256))
+    responder.responds("x" * size)
+    await resolved(at(web, responder.url), parse("oci://r/m:1"), None)
+    assert [thread == threading.get_ident() for thread in threads] == [inside]
+
+
+@rule("R26", "R31")
+async def test_words_of_a_token_service_are_not_quoted(
+    web: NamespaceAccess, responder: Responder
+) -> None:
+    """A registry may name any server as its token service."""
+
+    async def answer(request: server.Request) -> server.Response:
+        if request.path == "/t":
+            return server.Response(status=403, text="words of another server")
+        realm = responder.url.replace("//", "//me:a-password@")
+        ask = {"WWW-Authenticate": f'Bearer realm="{realm}/t"'}
+        return server.Response(status=401, headers=ask)
+
+    responder.handler = answer
+    with pytest.raises(Unresolved) as refused:
+        await resolved(at(web, responder.url), parse("oci://r/m:1"), None)
+    assert refused.value.reason == "SourceAccessDenied"
+    host = responder.url.removeprefix("http://")
+    assert str(refused.value).endswith(f"its token service {host}: HTTP 403")
 
 
 @rule("R26", "R31")
