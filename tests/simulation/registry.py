@@ -31,6 +31,10 @@ class Registry:
         self.answered.add(uri)
         return Resolution(request, uri)
 
+    def wait_left(self, namespace: str, request: ResolveRequest) -> float:
+        """It limits no requests."""
+        return 0.0
+
     def forget(self, key: Key) -> None:
         """Nothing is remembered of a model."""
 

@@ -15,6 +15,11 @@ a thousand models that follow one reference cost 30 per hour together.
   second request follows `CONFIRM_AFTER` seconds after the first answer.
 - **A changed annotation** makes a request due at once, but not within `LEAST` seconds of the last
   one. An operator that has just started does not know the last value, and changes nothing.
+  Only answers to requests that were sent after a model began to follow count for it: an earlier one
+  may be as old as the interval. It counts as a result if it is what the model has in effect;
+  otherwise the next request follows within `CONFIRM_AFTER`. The answer that the record of a model
+  needed counts for all that follow the reference.
+- **Limits**: a registry that limits requests is not asked before it wants to be.
 - **Errors**: requests are repeated ever less often, up to the interval. An error between two
   answers changes nothing for the debounce.
 """
@@ -55,11 +60,27 @@ _TICK = 1.0
 
 @dataclass(eq=False)
 class _Followed:
-    """A model that follows a reference."""
+    """A model that follows a reference; answers to requests after the number `joined` count."""
 
     request: ResolveRequest
     follow: Follow
-    result: Resolution | None
+    joined: int = 0
+    result: Resolution | None = None
+    #: The URI of the last answer that counts, and whether the one before it had the same.
+    last_uri: str | None = None
+    agrees: bool = False
+
+    def confirms(self, uri: str | None) -> bool:
+        """Returns whether the last answer, `uri`, is a result."""
+        return uri == self.follow.in_effect or (self.agrees and uri == self.last_uri)
+
+    def weigh(self, answer: Resolution) -> bool:
+        """Takes the last answer as the result; returns whether that is new."""
+        before, result = self.result, replace(answer, request=self.request)
+        if result.uri is not None:
+            result = replace(result, confirmed=self.confirms(result.uri))
+        self.result = result
+        return result != before
 
 
 @dataclass(eq=False)
@@ -70,14 +91,13 @@ class _Polled:
     models: dict[Key, _Followed] = field(default_factory=dict)
     #: When the next request is due, by the monotonic clock; None while one waits or is under way.
     due: float | None = None
-    #: The last answer, whether the one before it had the same URI, that URI, and how many requests
-    #: have failed since.
+    #: The last answer, the number of requests that have failed since, the number of all requests,
+    #: and when the last one was sent.
     answer: Resolution | None = None
-    agrees: bool = False
-    last_uri: str | None = None
     errors: int = 0
+    sent: int = 0
     last: float | None = None
-    #: Whether an annotation changed during a request.
+    #: Whether an annotation changed, or a model joined, during a request.
     again: bool = False
 
     @property
@@ -87,10 +107,18 @@ class _Polled:
 
 
 class Follower:
-    """Follows references through `resolve`; `wake(key, urgent)` is called for a new result."""
+    """Follows references through `resolve`; `wake(key, urgent)` is called for a new result, and
+    `wait_left(namespace, request)` returns the seconds for which a registry wants no requests."""
 
-    def __init__(self, resolve: Resolve, wake: Callable[[Key, bool], None], timing: Timing) -> None:
+    def __init__(
+        self,
+        resolve: Resolve,
+        wake: Callable[[Key, bool], None],
+        timing: Timing,
+        wait_left: Callable[[str, ResolveRequest], float] = lambda namespace, request: 0.0,
+    ) -> None:
         self._resolve, self._wake, self._timing = resolve, wake, timing
+        self._wait_left = wait_left
         self._models: dict[Key, _Polled] = {}
         self._references: dict[Reference, _Polled] = {}
         #: (due, number, reference), with outdated entries, which are skipped.
@@ -114,7 +142,7 @@ class Follower:
         followed = polled.models[key] if polled else None
         if polled is None or followed is None or followed.request != request:
             self.forget(key)
-            self._join(key, _Followed(request, follow, first), first)
+            self._join(key, _Followed(request, follow), first)
         elif followed.follow != follow:
             old, before = followed.follow, polled.interval
             followed.follow = follow
@@ -148,17 +176,23 @@ class Follower:
         wait = self._varied(followed.follow.interval)
         if polled is None:
             polled = self._references[reference] = _Polled(reference)
-            polled.last_uri = first.uri if first else None
             self._schedule(polled, wait if first else self._timing.chance.random() * wait)
         elif polled.due is not None and polled.due > self._timing.clock() + wait:
             self._schedule(polled, wait)
         self._models[key] = polled
         polled.models[key] = followed
-        if first:
-            confirmed = first.uri == followed.follow.in_effect
-            followed.result = replace(first, confirmed=confirmed)
-        elif polled.answer:
-            followed.result = _weighed(polled, followed)
+        followed.joined = polled.sent
+        answer, differs = polled.answer, False
+        if first and first.uri:
+            differs = answer is not None and answer.uri not in (None, first.uri)
+            polled.answer = answer = first
+            # The first of two that have to agree.
+            for other in polled.models.values():
+                other.last_uri, other.agrees = first.uri, False
+        if answer:
+            followed.weigh(answer)
+            if differs or (answer.uri and not followed.confirms(answer.uri)):
+                self._hasten(polled, CONFIRM_AFTER)
 
     def _varied(self, interval: float) -> float:
         return interval * self._timing.chance.uniform(1 - _SPREAD, 1 + _SPREAD)
@@ -167,12 +201,15 @@ class Follower:
         polled.due = self._timing.clock() + wait
         heapq.heappush(self._queue, (polled.due, next(self._numbers), polled.reference))
 
-    def _hasten(self, polled: _Polled) -> None:
+    def _hasten(self, polled: _Polled, wait: float = 0.0) -> None:
+        """Makes a request due in `wait` seconds, or as soon as it is allowed."""
         if polled.due is None:
             polled.again = True
             return
         now = self._timing.clock()
-        earliest = now if polled.last is None else max(now, polled.last + LEAST)
+        earliest = now + wait
+        if polled.last is not None:
+            earliest = max(earliest, polled.last + LEAST)
         if earliest < polled.due:
             self._schedule(polled, earliest - now)
 
@@ -192,19 +229,33 @@ class Follower:
             if due > now:
                 return min(max(due - now, 1 / PER_SECOND), _TICK)
             heapq.heappop(self._queue)
+            if self._postponed(polled):
+                continue
             polled.due = None
             task = asyncio.create_task(self._ask(polled))
             self._requests.add(task)
             task.add_done_callback(self._requests.discard)
         return _TICK
 
+    def _postponed(self, polled: _Polled) -> bool:
+        """Returns whether a request was postponed because the registry wants none now."""
+        request = next(iter(polled.models.values())).request
+        left = self._wait_left(polled.reference.namespace, request)
+        if left <= 0:
+            return False
+        # Not all at the same moment.
+        spread = self._timing.chance.random() * _SPREAD * polled.interval
+        self._schedule(polled, left + spread)
+        return True
+
     async def _ask(self, polled: _Polled) -> None:
         reference = polled.reference
         async with self._turns.turn(reference.namespace):
-            if self._references.get(reference) is not polled:
+            if self._references.get(reference) is not polled or self._postponed(polled):
                 return
-            # An annotation that changed while the request waited has its request now.
+            # What changed while the request waited has its request now.
             polled.again, polled.last = False, self._timing.clock()
+            polled.sent += 1
             key, followed = next(iter(polled.models.items()))
             log_context.about(*key)
             answer = await self._resolution(key, followed.request)
@@ -215,9 +266,7 @@ class Follower:
             polled.again, wait = False, min(wait, LEAST)
         self._schedule(polled, wait)
         for key, followed in list(polled.models.items()):
-            result = _weighed(polled, followed)
-            if result != followed.result:
-                followed.result = result
+            if followed.weigh(answer):
                 self._wake(key, False)
 
     async def _resolution(self, key: Key, request: ResolveRequest) -> Resolution:
@@ -230,26 +279,16 @@ class Follower:
             return Resolution(request, reason=SpecReason.SOURCE_UNAVAILABLE, message=message)
 
     def _noted(self, polled: _Polled, answer: Resolution) -> float:
-        """Notes whether an answer agrees with the last one, and returns the seconds until the next
+        """Notes an answer for models for which it counts; returns the seconds until the next
         request."""
         interval = polled.interval
         if answer.uri is None:
             polled.errors = min(polled.errors + 1, _DOUBLINGS)
             return min(interval, self._timing.jitter(_FIRST_WAIT * 2**polled.errors))
-        polled.errors, polled.agrees = 0, answer.uri == polled.last_uri
-        polled.last_uri = answer.uri
-        settled = all(_confirms(polled, answer, x.follow) for x in polled.models.values())
+        polled.errors = 0
+        for followed in polled.models.values():
+            if followed.joined < polled.sent:
+                followed.agrees = answer.uri == followed.last_uri
+                followed.last_uri = answer.uri
+        settled = all(followed.confirms(answer.uri) for followed in polled.models.values())
         return self._varied(interval) if settled else min(interval, CONFIRM_AFTER)
-
-
-def _confirms(polled: _Polled, answer: Resolution, follow: Follow) -> bool:
-    return polled.agrees or answer.uri == follow.in_effect
-
-
-def _weighed(polled: _Polled, followed: _Followed) -> Resolution:
-    """Returns the last answer as the result of a model."""
-    assert polled.answer is not None
-    answer = replace(polled.answer, request=followed.request)
-    if answer.uri is None:
-        return answer
-    return replace(answer, confirmed=_confirms(polled, answer, followed.follow))

@@ -34,6 +34,10 @@ class Source(Protocol):
         """Returns the result of one request. Never raises."""
         ...
 
+    def wait_left(self, namespace: str, request: ResolveRequest) -> float:
+        """Returns the seconds for which its registry wants no requests that can wait."""
+        ...
+
     def forget(self, key: Key) -> None:
         """Drops what is remembered of a model."""
         ...
@@ -55,7 +59,7 @@ class SourceResolver:
         self._timing = timing or Timing()
         self._models: dict[Key, _Resolving] = {}
         self._requests = SharedRequests(registries.resolve, self._timing)
-        self._follower = Follower(registries.resolve, wake, self._timing)
+        self._follower = Follower(registries.resolve, wake, self._timing, registries.wait_left)
 
     def result(self, key: Key) -> Resolution | None:
         """Returns the result for the last request of a model."""

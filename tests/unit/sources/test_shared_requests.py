@@ -37,6 +37,9 @@ class Rig:
             return Resolution(request, reason="SourceUnavailable", message="no route")
         return Resolution(request, answer)
 
+    def wait_left(self, namespace: str, request: ResolveRequest) -> float:
+        return 0.0
+
     def forget(self, key: tuple[str, str]) -> None:
         pass
 
