@@ -86,3 +86,17 @@ def test_every_type_and_reason_of_a_rollout_is_in_the_reference() -> None:
             assert {c.type for c in cluster.status.conditions} <= known
             assert {c.reason for c in cluster.status.conditions} <= WORDS | phases
             assert {e.reason for e in cluster.events} <= WORDS
+
+
+@rule("R30")
+def test_reasons_of_a_source_fit_models_without_an_endpoint_and_without_a_secret() -> None:
+    """A hub or an OCI registry is usually named by the URI alone, and a refusal may lie in the
+    ConfigMap of authorities, or in the rights of the operator."""
+    unavailable = reasons.SpecReason.SOURCE_UNAVAILABLE.meaning
+    assert "spec.model.endpoint" in unavailable
+    assert "spec.model.uri" in unavailable
+    denied = reasons.SpecReason.SOURCE_ACCESS_DENIED
+    assert "token service" in denied.meaning
+    assert "ConfigMap" in denied.meaning
+    for cause in ("spec.model.credentials", "fetch.ca", "right to read Secrets", "spec.model.uri"):
+        assert cause in denied.advice

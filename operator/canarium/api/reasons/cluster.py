@@ -194,13 +194,17 @@ class SpecReason(Reason):
     )
     SOURCE_ACCESS_DENIED = (
         "SourceAccessDenied",
-        "The registry rejects the credentials, or the Secret with them cannot be used.",
+        "The registry or its token service denies access, or the Secret or ConfigMap that the "
+        "operator needs for a request cannot be read or used.",
         _KEEPS,
-        "Fix the Secret in `spec.model.credentials`.",
+        "Fix what the message names: the Secret in `spec.model.credentials`, the ConfigMap of "
+        "`fetch.ca`, or the operator's right to read Secrets. Or name a digest, a commit or a "
+        "version in `spec.model.uri`.",
     )
     SOURCE_UNAVAILABLE = (
         "SourceUnavailable",
-        "The operator gets no usable answer from the registry in `spec.model.endpoint`.",
+        "The operator gets no usable answer from the registry of the model: that in "
+        "`spec.model.endpoint`, else the one that `spec.model.uri` implies.",
         _KEEPS,
         "Check the registry, and that the operator reaches it.",
     )
