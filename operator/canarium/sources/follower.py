@@ -13,12 +13,12 @@ a thousand models that follow one reference cost 30 per hour together.
   started follows at a random moment of the interval.
 - **Debounce**: a result other than the one in effect counts once two successive answers agree. The
   second request follows `CONFIRM_AFTER` seconds after the first answer.
+- **A model that joins**: only answers to requests that were sent after it began to follow count for
+  it, as an earlier one may be as old as the interval. That one is a result if it is in effect;
+  otherwise the next request follows within `CONFIRM_AFTER`. An answer that the record of a model
+  needed is the first of two for all that follow the reference.
 - **A changed annotation** makes a request due at once, but not within `LEAST` seconds of the last
   one. An operator that has just started does not know the last value, and changes nothing.
-  Only answers to requests that were sent after a model began to follow count for it: an earlier one
-  may be as old as the interval. It counts as a result if it is what the model has in effect;
-  otherwise the next request follows within `CONFIRM_AFTER`. The answer that the record of a model
-  needed counts for all that follow the reference.
 - **Limits**: a registry that limits requests is not asked before it wants to be.
 - **Errors**: requests are repeated ever less often, up to the interval. An error between two
   answers changes nothing for the debounce.
