@@ -68,8 +68,9 @@ class Verify(Part):
         None,
         min_length=1,
         max_length=256,
-        description="E-mail address, URI or DNS name in the certificate that signed the model, as "
-        "its subject alternative name: exactly this one. Requires certificateAuthorities.",
+        description="E-mail address, URI (with ://) or DNS name in the certificate that signed the "
+        "model, as its subject alternative name: exactly this one, and as a name of that kind. "
+        "Requires certificateAuthorities.",
     )
     certificate_authorities: PemSource | None = Field(
         None,

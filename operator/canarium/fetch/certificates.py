@@ -6,6 +6,10 @@ library verifies the chain alone, so that it accepts every certificate of an aut
 
 Nothing proves when a signature was made, so a chain has to be valid when its first certificate
 became so, as in the library: a model stays verified after the certificate has expired.
+
+Constraints of an authority apply to names of one kind, so the identity is compared with names of
+its kind alone: an authority that may only issue for some DNS names can write each of the others
+into a URI or an e-mail address.
 """
 
 from __future__ import annotations
@@ -38,6 +42,14 @@ _UNREADABLE = (
     x509.UnsupportedGeneralNameType,
     UnsupportedAlgorithm,
 )
+#: Extended key usages of certificates that sign models, or that issue those.
+_SIGNING = frozenset({ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE})
+#: Kinds of names that an identity can be, and what messages call them.
+_KINDS: Mapping[type[x509.GeneralName], str] = {
+    x509.RFC822Name: "e-mail address",
+    x509.UniformResourceIdentifier: "URI",
+    x509.DNSName: "DNS name",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +64,12 @@ class CertificateTrust:
         one of the identity, is trusted, and has signed it."""
         first, rest = _chain(material)
         self._trusted(first, rest)
-        names = _names(first)
-        if self.identity not in names:
-            known = ", ".join(quoted(name, 100) for name in names) or "none"
+        names, wanted = _names(first), (_kind(self.identity), self.identity)
+        if wanted not in names:
+            known = ", ".join(_described(*name, 100) for name in names) or "none"
             raise invalid(
                 f"the certificate of the signature is for {known}, not for "
-                f"{quoted(self.identity, 200)} (spec.model.verify.certificateIdentity)"
+                f"{_described(*wanted, 200)} (spec.model.verify.certificateIdentity)"
             )
         _for_signing(first)
         key = _key(first)
@@ -69,6 +81,10 @@ class CertificateTrust:
         try:
             authority = verification.ExtensionPolicy.webpki_defaults_ca().may_be_present(
                 x509.KeyUsage, verification.Criticality.AGNOSTIC, _authority_usage
+            )
+            # The defaults ask authorities for clientAuth, which a client verifier is for.
+            authority = authority.may_be_present(
+                x509.ExtendedKeyUsage, verification.Criticality.AGNOSTIC, _authority_purpose
             )
             policy = verification.PolicyBuilder().store(verification.Store(self.authorities))
             policy = policy.time(first.not_valid_before_utc.replace(tzinfo=None))
@@ -117,8 +133,8 @@ def _chain(material: Mapping[str, Any]) -> tuple[x509.Certificate, list[x509.Cer
     return certificates[0], certificates[1:]
 
 
-def _names(certificate: x509.Certificate) -> list[str]:
-    """Returns the e-mail addresses, URIs and DNS names of a certificate."""
+def _names(certificate: x509.Certificate) -> list[tuple[str, str]]:
+    """Returns the e-mail addresses, URIs and DNS names of a certificate, each with its kind."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -126,23 +142,39 @@ def _names(certificate: x509.Certificate) -> list[str]:
     except _UNREADABLE as error:
         text = "the certificate of the signature has extensions that cannot be read"
         raise invalid(text) from error
-    kinds = (x509.RFC822Name, x509.UniformResourceIdentifier, x509.DNSName)
-    return [str(name.value) for name in extension.value if isinstance(name, kinds)]
+    known = ((_KINDS.get(type(name)), name.value) for name in extension.value)
+    return [(kind, str(value)) for kind, value in known if kind]
+
+
+def _kind(identity: str) -> str:
+    """Returns the kind of name that `identity` is, by its form."""
+    if "://" in identity:
+        return _KINDS[x509.UniformResourceIdentifier]
+    return _KINDS[x509.RFC822Name if "@" in identity else x509.DNSName]
+
+
+def _described(kind: str, name: str, longest: int) -> str:
+    return f"{kind} {quoted(name, longest)}"
 
 
 def _for_signing(certificate: x509.Certificate) -> None:
-    """Raises FetchError for a certificate that is not for signatures, as OpenSSF's library does,
-    and for that of an authority."""
+    """Raises FetchError for a certificate that is not for signatures, and for that of an authority.
+
+    Stricter than OpenSSF's library, which accepts digitalSignature beside any extended key usage,
+    and so the certificates of web servers.
+    """
     extensions = certificate.extensions
     kinds = {type(extension.value): extension.value for extension in extensions}
     constraints = kinds.get(x509.BasicConstraints)
     if isinstance(constraints, x509.BasicConstraints) and constraints.ca:
         raise invalid("the certificate of the signature is that of an authority")
     usage, extended = kinds.get(x509.KeyUsage), kinds.get(x509.ExtendedKeyUsage)
+    purposes = extended if isinstance(extended, x509.ExtendedKeyUsage) else None
+    if purposes is not None and _SIGNING.isdisjoint(purposes):
+        raise invalid("the certificate of the signature is not for signatures: its extended key "
+                      "usage has neither codeSigning nor anyExtendedKeyUsage")  # fmt: skip
     signs = isinstance(usage, x509.KeyUsage) and usage.digital_signature
-    codes = isinstance(extended, x509.ExtendedKeyUsage) and (
-        ExtendedKeyUsageOID.CODE_SIGNING in extended
-    )
+    codes = purposes is not None and ExtendedKeyUsageOID.CODE_SIGNING in purposes
     if not signs and not codes:
         raise invalid("the certificate of the signature is not for signatures: its key usage has "
                       "no digitalSignature, and its extended one no codeSigning")  # fmt: skip
@@ -168,3 +200,12 @@ def _authority_usage(
     # Authorities without this extension are common.
     if usage is not None and not usage.key_cert_sign:
         raise ValueError("one of the certificates is not for signing certificates")
+
+
+def _authority_purpose(
+    policy: verification.Policy,
+    certificate: x509.Certificate,
+    purposes: x509.ExtendedKeyUsage | None,
+) -> None:
+    if purposes is not None and _SIGNING.isdisjoint(purposes):
+        raise ValueError("one of the certificates is not for issuing certificates that sign code")

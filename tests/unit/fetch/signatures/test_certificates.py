@@ -76,12 +76,25 @@ def test_certificate_of_an_authority_is_accepted_and_its_identity_is_reported(
     assert library_accepts_certificate(model, root.certificate)
 
 
-@pytest.mark.parametrize("name", ["URI:https://ci.example.com/fraud", "DNS:ci.example.com"])
+@pytest.mark.parametrize(
+    ("name", "purpose"),
+    [
+        ("URI:https://ci.example.com/fraud", ()),
+        ("DNS:ci.example.com", ("extendedKeyUsage=codeSigning",)),
+        ("DNS:ci.example.com", ("extendedKeyUsage=critical,anyExtendedKeyUsage",)),
+    ],
+)
 def test_intermediate_authority_and_other_names_are_accepted(
-    verify: Verify, model: Path, keys: Path, root: Issued, stranger: Issued, name: str
+    verify: Verify,
+    model: Path,
+    keys: Path,
+    root: Issued,
+    stranger: Issued,
+    name: str,
+    purpose: tuple[str, ...],
 ) -> None:
     """The authority between is in the signature alone, and one of two authorities is the root."""
-    middle = issue(keys, "middle", root, *AUTHORITY)
+    middle = issue(keys, "middle", root, *AUTHORITY, *purpose)
     leaf = issue(keys, "leaf", middle, *SIGNS, f"subjectAltName={name},email:a@example.com",
                  curve="ec_paramgen_curve:secp384r1")  # fmt: skip
     sign_with_certificate(model, leaf, middle.certificate)
@@ -122,6 +135,22 @@ def not_for_signing(keys: Path, root: Issued, stranger: Issued) -> Issued:
     return issue(keys, "server", root, *usage, f"subjectAltName=email:{IDENTITY}")
 
 
+def web_server(keys: Path, root: Issued, stranger: Issued) -> Issued:
+    """With the usages of a server's certificate for TLS, and the name of the spec."""
+    usage = ("keyUsage=critical,digitalSignature", "extendedKeyUsage=serverAuth")
+    return issue(keys, "web", root, *usage, f"subjectAltName=email:{IDENTITY}")
+
+
+def any_purpose_without_signatures(keys: Path, root: Issued, stranger: Issued) -> Issued:
+    usage = ("keyUsage=keyAgreement", "extendedKeyUsage=anyExtendedKeyUsage")
+    return issue(keys, "any", root, *usage, f"subjectAltName=email:{IDENTITY}")
+
+
+def authority_of_web_servers(keys: Path, root: Issued, stranger: Issued) -> Issued:
+    above = issue(keys, "web-authority", root, *AUTHORITY, "extendedKeyUsage=serverAuth")
+    return issue(keys, "below-web-authority", above, *NAMED)
+
+
 def below_a_certificate_that_is_no_authority(keys: Path, root: Issued, stranger: Issued) -> Issued:
     return issue(keys, "below", issue(keys, "employee", root, *NAMED), *NAMED)
 
@@ -135,10 +164,19 @@ def an_authority_itself(keys: Path, root: Issued, stranger: Issued) -> Issued:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (other_identity, ("is for alice@example.com, not for release@example.com",)),
+        (
+            other_identity,
+            (
+                "is for e-mail address alice@example.com, not for e-mail address "
+                "release@example.com",
+            ),
+        ),
         (identity_as_common_name, ("is for none, not for",)),
         (other_authority, ("no authority in spec.model.verify.certificateAuthorities",)),
         (not_for_signing, ("is not for signatures",)),
+        (web_server, ("is not for signatures: its extended key usage has neither codeSigning",)),
+        (any_purpose_without_signatures, ("its key usage has no digitalSignature",)),
+        (authority_of_web_servers, ("not for issuing certificates that sign code",)),
         (below_a_certificate_that_is_no_authority, ("no authority in",)),
         (an_authority_itself, ("is that of an authority",)),
     ],
@@ -156,6 +194,50 @@ def test_certificate_that_the_spec_does_not_trust_is_refused(
     signer = make(keys, root, stranger)
     sign_with_certificate(model, signer, signer.authority, root.certificate)
     refused(verify(root.certificate), fetcher, "SignatureInvalid", *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "identity", "words"),
+    [
+        ("URI:ci.team-b.example.com", "ci.team-b.example.com", "for URI ci.team-b.example.com, "),
+        (
+            "email:ci.team-b.example.com",
+            "ci.team-b.example.com",
+            "for e-mail address ci.team-b.example.com, not for DNS name ci.team-b.example.com",
+        ),
+        ("URI:release@example.com", IDENTITY, "not for e-mail address release@example.com"),
+        ("DNS:ci.team-b.example.com", "ci.team-b.example.com", "no authority in"),
+    ],
+)
+def test_constraint_of_an_authority_is_not_bypassed_by_a_name_of_another_kind(
+    verify: Verify,
+    fetcher: Fetcher,
+    model: Path,
+    keys: Path,
+    root: Issued,
+    name: str,
+    identity: str,
+    words: str,
+) -> None:
+    """The authority may issue for team A alone; its constraint is one of DNS names."""
+    team = issue(
+        keys, "team-a", root, *AUTHORITY, "nameConstraints=permitted;DNS:team-a.example.com"
+    )
+    leaf = issue(keys, "team-b-leaf", team, *SIGNS, f"subjectAltName={name}")
+    sign_with_certificate(model, leaf, team.certificate)
+    refused(verify(root.certificate, identity), fetcher, "SignatureInvalid", words)
+
+
+def test_name_that_an_authority_is_limited_to_is_accepted(
+    verify: Verify, model: Path, keys: Path, root: Issued
+) -> None:
+    limits = "nameConstraints=critical,permitted;DNS:team-a.example.com"
+    team = issue(keys, "limited", root, *AUTHORITY, limits)
+    leaf = issue(keys, "limited-leaf", team, *SIGNS, "subjectAltName=DNS:ci.team-a.example.com")
+    sign_with_certificate(model, leaf, team.certificate)
+    done = verify(root.certificate, "ci.team-a.example.com")
+    assert done.code == 0, done.output
+    assert library_accepts_certificate(model, root.certificate)
 
 
 def test_changed_file_or_statement_is_refused(
