@@ -1,15 +1,20 @@
-"""Which Hugging Face hub a model is from, and whether the platform's token is for it.
-
-The operator and the fetcher decide alike.
-"""
+"""Revisions in URIs of the Hugging Face hub: `hf://owner/model@revision/path`."""
 
 from __future__ import annotations
 
-#: The hub, if neither the model nor the platform names another one.
-HUB = "https://huggingface.co"
+import re
+
+from canarium.api.uri import Address
+
+#: Names of the hub with slashes, which the fetcher's client reads without an escape as well.
+_SPECIAL = re.compile(r"(refs/pr/\d+|refs/convert/\w+)(?:/|$)")
 
 
-def is_platform_hub(endpoint: str | None, platform: str | None) -> bool:
-    """Returns whether `spec.model.endpoint` names no other hub than HF_ENDPOINT of the platform,
-    so that HF_TOKEN of the platform may be sent there: anyone who writes models sets the former."""
-    return not endpoint or endpoint.rstrip("/") == (platform or HUB).rstrip("/")
+def split_revision(address: Address) -> tuple[str, str, str]:
+    """Returns the repository, the revision as it is written ("" without one), and the path below
+    it, of an address with the scheme `hf`."""
+    repository, _, revision = address.place.partition("@")
+    special = _SPECIAL.match(f"{revision}/{address.path}")
+    if special is None:
+        return repository, revision, address.path
+    return repository, special[1], f"{revision}/{address.path}"[special.end() :].strip("/")

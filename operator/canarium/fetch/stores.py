@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from canarium.api.hub import is_platform_hub
+from canarium.api.platform_hub import is_platform_hub
 from canarium.api.uri import Address
 from canarium.fetch import digest
 from canarium.fetch.credentials import StoreCredentials

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from canarium.api.hub import HUB
+from canarium.api.platform_hub import HUB
 
 
 @dataclass(frozen=True, slots=True)

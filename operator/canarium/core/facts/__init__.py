@@ -1,7 +1,7 @@
 """Frozen values that describe one moment, without any decision.
 
 Reading order: `observed` (children of one ModelDeployment), `pods`, `revision` (identity of a
-version), `resolution` (what a URI names that moves),
+version), `resolution` (what a URI names that moves), `earlier_records` (that of old records),
 `traffic_record` and `grant` (what is recorded with traffic), `traffic` (who gets which share),
 `periods` and `images` (which revision had traffic when, and what its pods ran).
 
