@@ -33,7 +33,9 @@ def reported(ctx: RolloutContext) -> tuple[Fact, ...]:
     record = ctx.observed.record(ctx.target)
     if record is None or (record.resolved is None and not ctx.follows):
         return ()
-    fault = _fault(ctx) or _unanswered(ctx, record)
+    fault = _fault(ctx)
+    if fault is None:
+        fault = _unanswered(ctx, record)
     if fault:
         return ((ConditionType.SOURCE_RESOLVED, False, *fault),)
     reason, request = ConditionReason.RESOLVED, ctx.resolve_request
