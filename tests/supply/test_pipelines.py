@@ -355,7 +355,8 @@ def test_page_has_the_commands_of_the_job() -> None:
 
 
 def test_wait_is_a_valid_call_of_the_command_line() -> None:
-    words = shlex.split(JOB[-1].replace('"$(cat revision)"', "abc23456"))
+    line = JOB[-1].replace('"$(cat revision)"', "abc23456").replace("$NAMESPACE", "ml")
+    words = shlex.split(line.replace("$DEPLOYMENT", "fraud"))
     assert words[:3] == ["kubectl", "modeldeploy", "status"]
     context = status_command.make_context("status", words[3:], resilient_parsing=False)
     assert context.params["until"] == "gate"
