@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from canarium.api.platform_hub import is_platform_hub
 from canarium.api.oci import registry_server, split_reference
+from canarium.api.platform_hub import is_platform_hub
 from canarium.api.reasons import SpecReason
 from canarium.api.uri import Address, UriInvalid, parse
 from canarium.core.facts.resolution import Resolution, ResolveRequest
