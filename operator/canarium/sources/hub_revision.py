@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote
 
+from canarium.api.hub import split_revision
 from canarium.api.reasons import SpecReason
 from canarium.api.uri import COMMIT, Address
 from canarium.sources.errors import Unresolved
@@ -16,19 +17,12 @@ from canarium.sources.registry_server import RegistryServer, parsed_object, unpa
 from canarium.untrusted.quoting import quoted
 
 _MAIN = "main"
-#: Names of the hub with slashes, which the fetcher's client reads without an escape as well.
-_SPECIAL = re.compile(r"(refs/pr/\d+|refs/convert/\w+)(?:/|$)")
 
 
 async def resolved(server: RegistryServer, address: Address) -> str:
     """Returns the URI of the commit that the revision in `address` names. Raises Unresolved."""
-    repository, at, revision = address.place.partition("@")
-    below = address.path
-    special = _SPECIAL.match(f"{revision}/{below}")
-    if special:
-        below = f"{revision}/{below}"[special.end() :].strip("/")
-        revision = special[1]
-    revision = unquote(revision) if at else _MAIN
+    repository, revision, below = split_revision(address)
+    revision = unquote(revision) or _MAIN
     what = f"revision {revision!r} of {repository} at {server}"
     path = f"/api/models/{repository}/revision/{quote(revision, safe='')}"
     query = {"expand": "sha"}
