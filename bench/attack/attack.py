@@ -27,14 +27,30 @@ _SPACING = 0.3
 _ROOT = Path(__file__).parents[2]
 
 
+@dataclass(frozen=True)
+class Memory:
+    """MiB of the operator and of its worker processes; what they share counts once."""
+
+    operator: float = 0.0
+    workers: tuple[float, ...] = ()
+
+    @property
+    def total(self) -> float:
+        return self.operator + sum(self.workers)
+
+    def __str__(self) -> str:
+        workers = " + ".join(f"{worker:.0f}" for worker in self.workers)
+        return f"memory {self.total:.0f} MiB (operator {self.operator:.0f}, workers {workers})"
+
+
 @dataclass
 class Figures:
-    """What was measured; times in seconds, memory in MiB."""
+    """What was measured; times in seconds, memory at its peak."""
 
     crashes: list[float] = field(default_factory=list)
     checks: list[float] = field(default_factory=list)
     lag: float = 0.0
-    memory: float = 0.0
+    memory: Memory = field(default_factory=lambda: Memory())
 
     def __str__(self) -> str:
         rows = []
@@ -45,7 +61,7 @@ class Figures:
                     f"p99 {quantile(seconds, 0.99):.2f} s, max {max(seconds):.2f} s "
                     f"({len(seconds)})"
                 )
-        return "; ".join((*rows, f"loop lag {self.lag:.2f} s; memory {self.memory:.0f} MiB"))
+        return "; ".join((*rows, f"loop lag {self.lag:.2f} s; {self.memory}"))
 
 
 def quantile(values: list[float], q: float) -> float:
@@ -66,7 +82,7 @@ class Attack:
         self._version = 0
         #: Candidates of one hostile namespace that are to fail at once.
         self._crowd: list[dict[str, Any]] = []
-        self._peak = 0.0
+        self._peak = Memory()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -200,7 +216,8 @@ class Attack:
 
     async def _watch(self, figures: Figures) -> None:
         while True:
-            figures.memory = max(figures.memory, _memory(self._operator))
+            memory = _memory(self._operator)
+            figures.memory = max(figures.memory, memory, key=lambda sample: sample.total)
             with contextlib.suppress(aiohttp.ClientError):
                 text = await self._get(f"http://127.0.0.1:{self._metrics}/metrics")
                 if match := _LAG.search(text):
@@ -253,14 +270,17 @@ def _image(pod: dict[str, Any]) -> str:
     return image
 
 
-def _memory(pid: int) -> float:
-    """MiB of a process and its descendants; what they share counts once."""
-    total = 0.0
-    for process in (pid, *_descendants(pid)):
-        with contextlib.suppress(OSError, IndexError):
-            text = Path(f"/proc/{process}/smaps_rollup").read_text()
-            total += int(text.partition("\nPss:")[2].split()[0]) / 1024
-    return total
+def _memory(pid: int) -> Memory:
+    operator, *workers = (_proportional(process) for process in (pid, *_descendants(pid)))
+    return Memory(operator, tuple(workers))
+
+
+def _proportional(pid: int) -> float:
+    """MiB of a process, with its share of what it shares; 0 when it has ended."""
+    with contextlib.suppress(OSError, IndexError):
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return int(text.partition("\nPss:")[2].split()[0]) / 1024
+    return 0.0
 
 
 def _descendants(pid: int) -> list[int]:

@@ -114,6 +114,8 @@ class Cluster:
     ) -> None:
         self.plane, self.client, self.kubelet = plane, client, kubelet
         self.operator, self.namespace = operator, ns
+        #: Where the audit log ended before the namespace had anything.
+        self._audited = plane.audit_log.stat().st_size
 
     def apply(self, version: str, *, name: str = "fraud", **spec: Any) -> None:
         """Applies a model of three replicas with steps 25 and 50 of half a second."""
@@ -232,8 +234,10 @@ class Cluster:
 
     def writes(self) -> list[dict[str, Any]]:
         """Writes of the operator so far in this namespace, from the API server's audit log."""
-        lines = (self.plane.folder / "audit.log").read_text().splitlines()
-        entries = [json.loads(line) for line in lines]
+        with self.plane.audit_log.open("rb") as log:
+            log.seek(self._audited)
+            # A line that is still being written ends in no newline.
+            entries = [json.loads(line) for line in log if line.endswith(b"\n")]
         return [
             e
             for e in entries

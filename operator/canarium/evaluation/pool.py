@@ -74,6 +74,9 @@ class Pool:
         finally:
             self._waiting.pop(job, None)
             self._schedule.discard(tenant, job)
+            # The future has the error, whose traceback has this frame: a cycle, which would keep
+            # megabytes until a full collection.
+            del future, job, blobs
         header: dict[str, Any] = orjson.loads(answer[0])
         if "fault" in header:
             raise EvaluationError(ErrorReason(header["fault"]), quoted(header["text"], 1000))
@@ -127,13 +130,14 @@ class Pool:
                         if not news.is_set():
                             return
                     continue
-                tenant, job, kind = next_job
-                if not job.result.done():
-                    await self._carry_out(worker, tenant, job, kind)
+                await self._carry_out(worker, *next_job)
+                del next_job  # Nothing keeps it while there is no other.
         finally:
             await asyncio.shield(worker.stop())
 
     async def _carry_out(self, worker: Worker, tenant: str, job: _Job, kind: WorkerLane) -> None:
+        if job.result.done():
+            return
         limit = LIMITS[kind]
         self._libraries |= libraries(job.header)
         try:
@@ -171,5 +175,6 @@ class Pool:
 
 
 def _fail(job: _Job, error: EvaluationError) -> None:
+    """Ends `job` with a copy of `error`, whose traceback has frames that have the job."""
     if not job.result.done():
-        job.result.set_exception(error)
+        job.result.set_exception(EvaluationError(error.reason, str(error)))

@@ -244,8 +244,11 @@ async def _read(
             if len(content) > longest:
                 size = f"{longest >> 20} MiB" if longest >> 20 else f"{longest >> 10} KiB"
                 raise NoAnswer(f"the answer is longer than {size}")
+        return bytes(content)
     except TimeoutError:
         raise
     except (aiohttp.ClientError, OSError) as error:
         raise NoAnswer("the answer broke off") from error
-    return bytes(content)
+    finally:
+        # Whoever keeps an error keeps its traceback, and with it this frame.
+        content.clear()

@@ -40,6 +40,22 @@ class ReplayComparison:
     patience: float
 
 
+@dataclass
+class _Lost:
+    """Requests without an answer, and why the last one had none. The errors themselves have frames
+    that have whole answers."""
+
+    count: int = 0
+    message: str = ""
+    reason: CheckReason = CheckReason.PODS_UNREACHABLE
+    unreachable: bool = False
+
+    def add(self, error: NoAnswer) -> None:
+        self.count += 1
+        self.message, self.unreachable = str(error), isinstance(error, Unreachable)
+        self.reason = CheckReason.PODS_UNREACHABLE if self.unreachable else error.reason
+
+
 async def compare(
     web: NamespaceAccess,
     how: ReplayComparison,
@@ -54,7 +70,7 @@ async def compare(
     operator lacked memory.
     """
     slots = asyncio.Semaphore(AT_ONCE)
-    lost: list[NoAnswer] = []
+    lost = _Lost()
 
     async def one(body: bytes) -> bool | None:
         async with slots:
@@ -65,7 +81,7 @@ async def compare(
                 async with web.keeping(len(wanted)):
                     answer = await _answered(web, how, how.path, candidate, body)
             except (Unreachable, Dropped) as error:
-                lost.append(error)
+                lost.add(error)
                 return None
             pair = (wanted,) if answer is None else (wanted, answer)
             result, _ = await web.evaluate(
@@ -83,11 +99,9 @@ async def compare(
             raise
         return Missing(f"replay: {error}", error=True, reason=reason_of(error))
     compared = [alike for task in tasks if (alike := task.result()) is not None]
-    if not compared and lost:
-        text = f"{len(lost)} of {len(requests)} recorded requests got no answer: {lost[-1]}"
-        unreachable = isinstance(lost[-1], Unreachable)
-        reason = CheckReason.PODS_UNREACHABLE if unreachable else lost[-1].reason
-        return Missing(text, error=not unreachable, reason=reason)
+    if not compared and lost.count:
+        text = f"{lost.count} of {len(requests)} recorded requests got no answer: {lost.message}"
+        return Missing(text, error=not lost.unreachable, reason=lost.reason)
     if not compared:
         text = f"stable answered none of {len(requests)} recorded requests with {how.json_path}"
         return Missing(text, reason=CheckReason.NO_MATCH)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,27 @@ async def cheap(pool: Pool, tenant: str = "good") -> float:
     began = time.monotonic()
     await pool.evaluate(tenant, "expectation", b'{"a": 1}', json=CHEAP["json"])
     return time.monotonic() - began
+
+
+@rule("R31")
+async def test_failed_evaluation_leaves_no_reference_to_what_was_evaluated(pool: Pool) -> None:
+    """A cycle would do so until the next full collection, which is rare: under attack, ten
+    namespaces held a gigabyte that way."""
+    body = b"[" + b" " * 1_000_000
+    reasons = []
+    gc.disable()
+    try:
+        before = sys.getrefcount(body)
+        for schema in ({"type": "array"}, {"pattern": "^(a+)+$"}):
+            try:
+                await pool.evaluate("evil", "expectation", body, schema=schema)
+            except EvaluationError as error:
+                reasons.append(error.reason)
+            await pool.close()
+        assert reasons == ["InvalidAnswer", "EvaluationUnavailable"]
+        assert sys.getrefcount(body) == before
+    finally:
+        gc.enable()
 
 
 class Lag:

@@ -11,6 +11,19 @@ from canarium.signals.http_client import HttpClient
 from signals.conftest import Responder
 
 
+async def test_error_that_is_kept_keeps_no_part_of_the_answer(
+    web: HttpClient, responder: Responder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The traceback of an error has the frame that received the answer."""
+    monkeypatch.setattr(module, "LONGEST", 1000)
+    responder.responds("x" * 1001)
+    with pytest.raises(NoAnswer, match="longer than") as caught:
+        await web.request("GET", responder.url)
+    frames = [entry.frame for entry in caught.traceback]
+    (receiving,) = (frame.f_locals["content"] for frame in frames if "content" in frame.f_locals)
+    assert receiving == b""
+
+
 async def test_answer_without_end_is_cut(
     web: HttpClient, responder: Responder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
