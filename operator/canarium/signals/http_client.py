@@ -250,5 +250,5 @@ async def _read(
     except (aiohttp.ClientError, OSError) as error:
         raise NoAnswer("the answer broke off") from error
     finally:
-        # Whoever keeps an error keeps its traceback, and with it this frame.
+        # An error keeps its traceback alive, and so this frame.
         content.clear()
