@@ -18,69 +18,24 @@ import random
 import re
 import resource
 import socket
-import ssl
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 
+from bench.cluster.client import Client
+from bench.fleet import fill, status_path
 from sandbox.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[1]
-_SAMPLES = ROOT / "tests" / "unit" / "view" / "objects"
-_GROUP = "/apis/canarium.dev/v1alpha1"
 #: Seconds between two pages of a browser.
 _PAUSE = 2.0
 #: People who open their first page, and the seconds that it may take (the median).
 _PEOPLE, FIRST_PAGE = 7, 0.3
-
-
-def statuses() -> list[dict[str, Any]]:
-    """The specs and statuses of the samples."""
-    models = []
-    for path in sorted(_SAMPLES.glob("*.json")):
-        items = json.loads(path.read_text())["items"]
-        models.append(next(x for x in items if x["kind"] == "ModelDeployment"))
-    return models
-
-
-async def fill(api: aiohttp.ClientSession, url: str, models: int) -> None:
-    """Creates the models in 20 namespaces, with statuses."""
-    samples, slots = statuses(), asyncio.Semaphore(30)
-    for number in range(20):
-        body = {"metadata": {"name": f"team-{number}"}}
-        async with api.post(f"{url}/api/v1/namespaces", json=body) as answer:
-            assert answer.status < 300, await answer.text()
-
-    async def one(index: int) -> None:
-        sample, namespace, name = samples[index % len(samples)], f"team-{index % 20}", f"m-{index}"
-        path = f"{url}{_GROUP}/namespaces/{namespace}/modeldeployments"
-        meta = {"name": name, "namespace": namespace}
-        body = {
-            "apiVersion": "canarium.dev/v1alpha1",
-            "kind": "ModelDeployment",
-            "metadata": meta,
-            "spec": sample["spec"],
-        }
-        async with slots:
-            async with api.post(path, json=body) as answer:
-                assert answer.status < 300, await answer.text()
-            await patch_status(api, f"{path}/{name}/status", sample["status"])
-
-    await asyncio.gather(*(one(index) for index in range(models)))
-
-
-async def patch_status(api: aiohttp.ClientSession, path: str, status: dict[str, Any]) -> None:
-    """Merges into the status of a model."""
-    headers = {"Content-Type": "application/merge-patch+json"}
-    body = json.dumps({"status": status})
-    async with api.patch(path, data=body, headers=headers) as answer:
-        assert answer.status < 300, await answer.text()
 
 
 async def browse(
@@ -146,11 +101,8 @@ async def measure(
         plane.kubectl("create", "token", "reader", "--duration=1h").strip()
         for _ in range(_PEOPLE + 1)
     ]
-    trust = ssl.create_default_context(cafile=str(authority))
-    headers = {"Authorization": f"Bearer {tokens[0]}"}
-    connector = aiohttp.TCPConnector(ssl=trust, limit=50)
-    async with aiohttp.ClientSession(headers=headers, connector=connector) as api:
-        await fill(api, cluster["server"], options.models)
+    async with Client.connect(plane.kubeconfig, "bench-driver", connections=50) as client:
+        await fill(client, options.models)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -166,7 +118,7 @@ async def measure(
             times: dict[str, list[float]] = defaultdict(list)
             failures: Counter[str] = Counter()
             until = time.monotonic() + options.seconds
-            touching = asyncio.create_task(_touch(api, cluster["server"]))
+            touching = asyncio.create_task(_touch(client))
             jobs = [
                 browse(address, tokens[0], options.models, until, times, failures)
                 for _ in range(options.browsers)
@@ -207,11 +159,10 @@ async def first_page(address: str, token: str) -> float:
         return time.perf_counter() - begun
 
 
-async def _touch(api: aiohttp.ClientSession, url: str) -> None:
+async def _touch(client: Client) -> None:
     """Changes one model every second."""
     for count in range(10_000):
-        path = f"{url}{_GROUP}/namespaces/team-0/modeldeployments/m-0/status"
-        await patch_status(api, path, {"message": f"Change {count}."})
+        await client.merge(status_path(0), {"status": {"message": f"Change {count}."}})
         await asyncio.sleep(1)
 
 

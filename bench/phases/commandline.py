@@ -18,7 +18,8 @@ from sandbox import clients
 #: So often each command is run; the first run reads the files of the program from disk.
 _RUNS = 11
 _LISTS = 4
-_PROGRAM = ("-m", "canarium_cli.main")
+#: How the interpreter is told to run the command line.
+PROGRAM = ("-m", "canarium_cli.main")
 
 
 async def commandline(
@@ -34,13 +35,13 @@ async def commandline(
         bare, helped = [], []
         for _ in range(runs):
             bare.append(await timed(cluster.kubeconfig, "-c", "pass"))
-            helped.append(await timed(cluster.kubeconfig, *_PROGRAM, "--help"))
+            helped.append(await timed(cluster.kubeconfig, *PROGRAM, "--help"))
         shown = [
-            await timed(cluster.kubeconfig, *_PROGRAM, "get", name, "--namespace", namespace)
+            await timed(cluster.kubeconfig, *PROGRAM, "get", name, "--namespace", namespace)
             for namespace, name in chosen
         ]
         listed = [
-            await timed(cluster.kubeconfig, *_PROGRAM, "list", "--all-namespaces")
+            await timed(cluster.kubeconfig, *PROGRAM, "list", "--all-namespaces")
             for _ in range(_LISTS)
         ]
         meter.took()
@@ -61,14 +62,16 @@ async def timed(kubeconfig: Path, *words: str) -> float:
         *(sys.executable, *words),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        env={
-            **os.environ,
-            "KUBECONFIG": str(kubeconfig),
-            "KUBECTL": str(clients.find("kubectl")),
-        },
+        env=environment(kubeconfig),
     )
     _, output = await process.communicate()
     took = time.perf_counter() - began
     if process.returncode:
         raise RuntimeError(f"{' '.join(words)}: {output.decode()}")
     return took
+
+
+def environment(kubeconfig: Path) -> dict[str, str]:
+    """The environment in which the command line uses a kubeconfig."""
+    kubectl = str(clients.find("kubectl"))
+    return {**os.environ, "KUBECONFIG": str(kubeconfig), "KUBECTL": kubectl}
