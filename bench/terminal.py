@@ -88,9 +88,10 @@ async def watched(kubeconfig: Path, ready: bytes, *words: str) -> Watched:
         kubectl = max(_peak(pid) for pid in _children(process.pid))
         return Watched(first, busy, _peak(process.pid), kubectl, len(shown))
     finally:
-        loop.remove_reader(ours)
+        # Its output is read until it ends: a full terminal would block it.
         process.terminate()
         await process.wait()
+        loop.remove_reader(ours)
         os.close(ours)
 
 

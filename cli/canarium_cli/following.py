@@ -11,18 +11,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
 from canarium.view.objects import Raw, number, text
+from canarium_cli.collector import paused_collector
 from canarium_cli.exits import CliError, Exit, Forbidden
-from canarium_cli.kubectl import Kubectl, Watch
+from canarium_cli.kubectl import Kubectl
+from canarium_cli.streaming import Watch
 
 #: Seconds between two attempts to follow a path again.
 RETRY = 2.0
 #: What happened, beside the types of the API's own events: a new list, or the end of a connection.
 LISTED, OUTAGE = "LISTED", "OUTAGE"
-#: Gets what happened, with the objects.
-Report = Callable[[str, list[Raw]], None]
+#: What is kept of an object.
+Kept = TypeVar("Kept")
+#: Gets what happened, with what is kept of the objects.
+Report = Callable[[str, list[Kept]], None]
 _CHANGES = ("ADDED", "MODIFIED", "DELETED")
 #: The API server does not have the changes since the list any more (status 410).
 _EXPIRED = 410
@@ -45,15 +50,28 @@ class Kind:
 MODEL = Kind("ModelDeployment", "/apis/canarium.dev/v1alpha1", "modeldeployments")
 
 
-class Follower:
+def whole(raw: Raw) -> Raw:
+    """Keeps all of an object."""
+    return raw
+
+
+class Follower(Generic[Kept]):
     """Follows the objects of a kind that match a selector.
 
-    `namespace` is empty for all of them. `fault` is why the objects may be out of date; empty while
-    they are current.
+    `namespace` is empty for all of them. `keep` returns what is kept of an object as soon as it
+    arrives. `fault` is why the objects may be out of date; empty while they are current.
     """
 
-    def __init__(self, kubectl: Kubectl, kind: Kind, namespace: str, **selector: str) -> None:
+    def __init__(
+        self,
+        kubectl: Kubectl,
+        kind: Kind,
+        namespace: str,
+        keep: Callable[[Raw], Kept],
+        **selector: str,
+    ) -> None:
         self.kind = kind
+        self._keep = keep
         self._kubectl, self._path, self._selector = kubectl, kind.path(namespace), selector
         self._version = ""
         self._watch: Watch | None = None
@@ -62,13 +80,16 @@ class Follower:
         self._starting = threading.Lock()
         self.fault = ""
 
-    def objects(self) -> list[Raw]:
+    def objects(self) -> list[Kept]:
         """Lists the objects; what `follow` reports begins after this list. Raises CliError."""
-        listed, self._version = self._kubectl.listed(self._url())
-        # Lists of built-in kinds do not repeat the kind.
-        return [{"kind": self.kind.name, **one} for one in listed]
+        listing = self._kubectl.listed(self._url())
+        with paused_collector():
+            # Lists of built-in kinds do not repeat the kind.
+            kept = [self._keep({"kind": self.kind.name, **one}) for one in listing]
+        self._version = listing.version
+        return kept
 
-    def follow(self, report: Report) -> None:
+    def follow(self, report: Report[Kept]) -> None:
         """Reports what happens, in a separate thread, until `stop`."""
         threading.Thread(target=self._run, args=(report,), daemon=True).start()
 
@@ -79,7 +100,7 @@ class Follower:
         if self._watch:
             self._watch.stop()
 
-    def _run(self, report: Report) -> None:
+    def _run(self, report: Report[Kept]) -> None:
         while not self._stopped.is_set():
             try:
                 if not self._version:
@@ -93,7 +114,7 @@ class Follower:
                 report(OUTAGE, [])
             self._stopped.wait(RETRY)
 
-    def _follow(self, report: Report) -> None:
+    def _follow(self, report: Report[Kept]) -> None:
         """Reports the changes after the last list or change until the watch ends.
 
         Raises CliError for an end that is a fault.
@@ -108,7 +129,7 @@ class Follower:
         for change, raw in watch:
             if change in _CHANGES:
                 self.fault = ""
-                report(change, [raw])
+                report(change, [self._keep(raw)])
             elif change == "ERROR" and number(raw, "code") != _EXPIRED:
                 raise CliError(text(raw, "message") or "The watch ended.", Exit.UNREACHABLE)
         fault = watch.fault()

@@ -158,9 +158,9 @@ def cli() -> None:
 
 def _end(*_: object) -> None:
     """Ends the program as SIGTERM asks, and kubectl with it: its processes would stay otherwise."""
-    from canarium_cli.kubectl import stop_watches
+    from canarium_cli.streaming import stop_running
 
-    stop_watches()
+    stop_running()
     raise SystemExit(TERMINATED)
 
 

@@ -109,7 +109,7 @@ def _ask(ctx: click.Context, *words: str) -> list[str]:
     import subprocess
 
     from canarium_cli.exits import CliError
-    from canarium_cli.kubectl import binary
+    from canarium_cli.processes import binary
 
     options = [
         f"--{name.replace('_', '-')}={ctx.params[name]}"

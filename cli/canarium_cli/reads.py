@@ -4,7 +4,7 @@ many there are."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from canarium_cli.output.terminal import echo
 
 #: With the API group, so that no other CRD's short name is taken for it.
 MODELS = "modeldeployments.canarium.dev"
-_PATH = "/apis/canarium.dev/v1alpha1/modeldeployments"
+_GROUP = "/apis/canarium.dev/v1alpha1"
 _WORKLOADS = ("deployments.apps", "pods", "horizontalpodautoscalers.autoscaling", "services")
 RECORDS = "controllerrevisions.apps"
 PODS = "pods"
@@ -35,7 +35,7 @@ ROUTES = {
 _MOUNTED = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
-#: What `warn_of_skew` has named.
+#: What `Skew` has named.
 _warned: set[str] = set()
 
 
@@ -78,30 +78,48 @@ def models(
     return listed
 
 
-def read_all(kubectl: Kubectl, selector: str | None, everywhere: bool) -> list[Raw]:
-    """All ModelDeployments that match the selector, of the namespace or of all of them."""
-    if not everywhere:
-        words = [f"--selector={selector}"] if selector else []
-        listed = kubectl.get(MODELS, *words)
-    else:
-        # The path has no short form for the namespace of the context.
-        query = f"?labelSelector={quote(selector)}" if selector else ""
-        listed = kubectl.raw(f"{_PATH}{query}")
-    warn_of_skew(listed)
-    return listed
+def read_all(kubectl: Kubectl, selector: str | None, everywhere: bool) -> Iterator[Raw]:
+    """Yields all ModelDeployments that match the selector, of the namespace or of all of them,
+    while they arrive. Raises CliError."""
+    inside = "" if everywhere else f"/namespaces/{namespace_of(kubectl)}"
+    query = f"?labelSelector={quote(selector)}" if selector else ""
+    skew = Skew()
+    for one in kubectl.listed(f"{_GROUP}{inside}/modeldeployments{query}"):
+        skew.note(one)
+        yield one
+    skew.warn()
+
+
+class Skew:
+    """What a newer operator has written and this client does not know."""
+
+    def __init__(self) -> None:
+        self._unknown: set[str] = set()
+
+    def note(self, model: Raw) -> None:
+        """Notes what is unknown of a model."""
+        self._unknown.update(unknown_parts(model))
+
+    def warn(self) -> None:
+        """Names on stderr what was noted, once in a run of the program."""
+        new = sorted(self._unknown - _warned)
+        if new:
+            _warned.update(new)
+            echo(
+                f"Warning: this client ({VERSION}) does not know {', '.join(new)}. The operator is "
+                "newer: use the client of its version (`kubectl modeldeploy version`).",
+                err=True,
+            )
 
 
 def warn_of_skew(listed: Iterable[Raw]) -> None:
-    """Names on stderr what a newer operator has written and this client does not know, once."""
-    models_only = (one for one in listed if one.get("kind") == KIND)
-    new = sorted({word for one in models_only for word in unknown_parts(one)} - _warned)
-    if new:
-        _warned.update(new)
-        echo(
-            f"Warning: this client ({VERSION}) does not know {', '.join(new)}. The operator is "
-            "newer: use the client of its version (`kubectl modeldeploy version`).",
-            err=True,
-        )
+    """Names on stderr what a newer operator has written to models and this client does not know,
+    once."""
+    skew = Skew()
+    for one in listed:
+        if one.get("kind") == KIND:
+            skew.note(one)
+    skew.warn()
 
 
 def objects(kubectl: Kubectl, name: str, *, events: bool = False, partial: bool = False) -> Objects:

@@ -29,7 +29,8 @@ from urllib.parse import urlsplit
 from canarium.view.inference import Request
 from canarium_cli.exits import CliError, Exit, unreachable, usage
 from canarium_cli.faults import fault
-from canarium_cli.kubectl import Kubectl, stdin_of_kubectl
+from canarium_cli.kubectl import Kubectl
+from canarium_cli.processes import stdin_of_kubectl
 
 #: Largest answer that is read, in bytes.
 _LARGEST = 16 * 1024 * 1024

@@ -10,7 +10,7 @@ from typing import Self
 
 from canarium.view.objects import MODEL_LABEL, Objects, Raw, part, text
 from canarium_cli.exits import Forbidden, not_found
-from canarium_cli.following import LISTED, MODEL, OUTAGE, Follower, Kind, Report
+from canarium_cli.following import LISTED, MODEL, OUTAGE, Follower, Kind, Report, whole
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.reads import model, not_shown
 
@@ -46,7 +46,7 @@ class ModelWatch:
     ) -> None:
         self._kubectl, self._name, self._tick, self._kinds = kubectl, name, tick, kinds
         self._changes: queue.Queue[Change] = queue.Queue()
-        self._followers: list[Follower] = []
+        self._followers: list[Follower[Raw]] = []
         #: Whether the last objects are those before, and only time has passed.
         self.ticked = False
 
@@ -73,7 +73,7 @@ class ModelWatch:
         namespace = text(part(current, "metadata"), "namespace")
         children = self._read(namespace)
         name = {"fieldSelector": f"metadata.name={self._name}"}
-        self._followers.append(Follower(self._kubectl, MODEL, namespace, **name))
+        self._followers.append(Follower(self._kubectl, MODEL, namespace, whole, **name))
         for follower in self._followers:
             follower.follow(self._reporter(follower.kind))
         last = current, children, ""
@@ -104,7 +104,9 @@ class ModelWatch:
     def _read(self, namespace: str) -> dict[Key, Raw]:
         """Lists the children, side by side, and remembers what to follow. Raises CliError."""
         label = {"labelSelector": f"{MODEL_LABEL}={self._name}"}
-        followers = [Follower(self._kubectl, kind, namespace, **label) for kind in self._kinds]
+        followers = [
+            Follower(self._kubectl, kind, namespace, whole, **label) for kind in self._kinds
+        ]
         children: dict[Key, Raw] = {}
         forbidden: dict[str, Forbidden] = {}
         with ThreadPoolExecutor() as pool:
@@ -130,7 +132,7 @@ class ModelWatch:
             changes.append(self._changes.get())
         return changes
 
-    def _reporter(self, kind: Kind) -> Report:
+    def _reporter(self, kind: Kind) -> Report[Raw]:
         return lambda change, objects: self._changes.put((kind, change, objects))
 
 

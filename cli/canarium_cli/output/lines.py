@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import zip_longest
 
 from canarium.untrusted.quoting import escaped
 
@@ -67,16 +68,24 @@ def plain(spans: Line) -> str:
 
 
 def table(
-    head: Sequence[str], rows: Iterable[Sequence[Cell]], indent: str = "", width: int | None = None
+    head: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    indent: str = "",
+    width: int | None = None,
+    at_least: list[int] | None = None,
 ) -> list[Line]:
     """A table with columns as wide as their widest cell, as kubectl prints it.
 
     Where that does not fit into `width`, each row becomes a few lines: its first cell, and below it
-    the others with the names of their columns.
+    the others with the names of their columns. `at_least` are the widths of what was printed above
+    it; afterwards they are those of this table, so that more rows may follow.
     """
     body = [[_in_one_line(_span(cell)) for cell in row] for row in rows]
     every = [[Span(title, Style.MUTED) for title in head], *body]
     widths = [max(width_of(row[column].text) for row in every) for column in range(len(head))]
+    if at_least is not None:
+        widths = [max(pair) for pair in zip_longest(widths, at_least, fillvalue=0)]
+        at_least[:] = widths
     if width is not None and len(indent) + sum(widths) + len(_GAP) * (len(head) - 1) > width:
         return [line(indent, *spans) for row in body for spans in _narrow(head, row, width)]
     return [

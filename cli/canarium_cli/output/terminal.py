@@ -31,6 +31,11 @@ def columns() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
+def height() -> int:
+    """The lines of the terminal that a view may fill: the cursor has the last one."""
+    return max(2, shutil.get_terminal_size().lines - 1)
+
+
 def echo(text: str, *, err: bool = False) -> None:
     """Prints text to stdout or stderr, with escapes in place of control characters."""
     click.echo(printable(text), err=err)

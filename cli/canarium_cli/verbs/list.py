@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import click
@@ -11,19 +11,16 @@ import click
 from canarium.api.states import Phase
 from canarium.view.ages import short
 from canarium.view.fleet import Row, fleet
-from canarium.view.objects import Raw
 from canarium.view.tree import to_json
 from canarium_cli.collector import paused_collector
 from canarium_cli.connection import Connection, connected
-from canarium_cli.fleet_watch import FleetWatch
+from canarium_cli.fleet_watch import FleetWatch, Key, Seen
 from canarium_cli.output.formats import write_json, write_name, write_yaml
 from canarium_cli.output.lines import Line, Span, Style, line, table
-from canarium_cli.output.terminal import Screen, columns, echo, write
+from canarium_cli.output.terminal import Screen, columns, echo, height, write
 from canarium_cli.output.tree_text import phase_span
 from canarium_cli.reads import read_all
 
-#: Namespace and name of a model.
-Key = tuple[str, str]
 #: Seconds between two views with --watch, unless something changes.
 _INTERVAL = 1.0
 
@@ -59,21 +56,18 @@ def list_command(
 ) -> None:
     """List models, those that need attention first."""
 
-    def rows(models: Iterable[Raw]) -> tuple[Row, ...]:
-        return tuple(
-            row
-            for row in fleet(models, time.time())
-            if (not phase or row.phase in phase) and (not attention or row.urgency.needs_attention)
-        )
+    def wanted(row: Row) -> bool:
+        return (not phase or row.phase in phase) and (not attention or row.urgency.needs_attention)
 
     if watch:
         if output not in ("text", "wide"):
             raise click.UsageError("--watch prints text only; remove -o.")
         models = FleetWatch(connection.kubectl, selector, all_namespaces)
-        _watch(connection, models, rows, all_namespaces, output == "wide")
+        _watch(connection, models, wanted, all_namespaces, output == "wide")
         return
     with paused_collector():
-        listed = rows(read_all(connection.kubectl, selector, all_namespaces))
+        every = fleet(read_all(connection.kubectl, selector, all_namespaces), time.time())
+        listed = tuple(filter(wanted, every))
     if output == "json":
         write_json([to_json(row) for row in listed])
     elif output == "yaml":
@@ -91,47 +85,79 @@ def list_command(
 def _watch(
     connection: Connection,
     models: FleetWatch,
-    rows: Callable[[Iterable[Raw]], tuple[Row, ...]],
+    wanted: Callable[[Row], bool],
     namespaces: bool,
     wide: bool,
 ) -> None:
     """Redraws until Ctrl-C; without a terminal, prints the lines of models that changed."""
     with models, Screen(connection.color) as screen:
-        printed: dict[Key, Row] = {}
-        lost, changed = "", True
+        printed = _Printed(namespaces, wide)
+        lost = ""
+        changed: Collection[Key] = [seen.key for seen in models.ordered()]
+        shown: list[Seen] = []
         try:
             while True:
                 fault = models.fault
                 outage = [line(Span(f"Connection lost: {fault}", Style.WARNING))] if fault else []
                 if screen.redraws:
-                    listed = rows(models.models)
-                    lines = fleet_lines(listed, namespaces, wide, columns())
+                    if changed:
+                        shown = [seen for seen in models.ordered() if wanted(seen.row)]
+                    lines = _first_lines(shown, namespaces, wide, height() - len(outage))
                     screen.show([*lines, *outage])
-                elif changed or fault != lost:
-                    listed = rows(models.models)
-                    write(_changed(listed, printed, namespaces, wide), connection.color)
+                else:
+                    now = time.time()
+                    found = ((key, models.model(key)) for key in changed)
+                    rows = {key: seen.at(now) if seen else None for key, seen in found}
+                    write(printed.changes(rows, wanted), connection.color)
                     write(outage if fault != lost else (), connection.color)
-                    printed, lost = {_key(row): _lasting(row, wide) for row in listed}, fault
+                    lost = fault
                 changed = models.update(_INTERVAL)
         except KeyboardInterrupt:
             raise SystemExit(0) from None
 
 
-def _changed(
-    rows: tuple[Row, ...], printed: Mapping[Key, Row], namespaces: bool, wide: bool
-) -> list[Line]:
-    """The lines of the rows that are not `printed`, with the head before the first ones, and of
-    the models that are not listed any more."""
-    head, *lines = fleet_lines(rows, namespaces, wide)
-    new = [
-        shown
-        for row, shown in zip(rows, lines, strict=True)
-        if printed.get(_key(row)) != _lasting(row, wide)
-    ]
-    gone = {*printed} - {_key(row) for row in rows}
-    words = ["/".join(key) if namespaces else key[1] for key in sorted(gone)]
-    first = [head] if new and not printed else []
-    return [*first, *new, *(line(f"{name} is not listed any more") for name in words)]
+def _first_lines(shown: Sequence[Seen], namespaces: bool, wide: bool, room: int) -> list[Line]:
+    """The lines that fit into `room`: only these are made, however many models there are."""
+    now, count, lines = time.time(), min(len(shown), room), list[Line]()
+    while True:
+        rows = tuple(seen.at(now) for seen in shown[:count])
+        lines = fleet_lines(rows, namespaces, wide, columns())
+        left = len(shown) - count
+        more = f"{left} more: see `list` without -w, or `top`."
+        lines += [line(Span(more, Style.MUTED))] if left else []
+        if len(lines) <= room or count <= 1:
+            return lines
+        # Where the terminal is narrow, a row has several lines.
+        count = max(1, min(count - 1, count * room // len(lines)))
+
+
+class _Printed:
+    """What was printed without a terminal, so that only what has changed since is."""
+
+    def __init__(self, namespaces: bool, wide: bool) -> None:
+        self._namespaces, self._wide = namespaces, wide
+        self._rows: dict[Key, Row] = {}
+        self._widths: list[int] = []
+
+    def changes(self, rows: Mapping[Key, Row | None], wanted: Callable[[Row], bool]) -> list[Line]:
+        """Returns the lines of the rows that differ from what was printed, with the head before
+        the first ones, and of the models that are not listed any more (None)."""
+        new: list[Row] = []
+        gone: list[Key] = []
+        first = not self._rows
+        for key, row in rows.items():
+            if row is None or not wanted(row):
+                if self._rows.pop(key, None):
+                    gone.append(key)
+                continue
+            lasting = _lasting(row, self._wide)
+            if self._rows.get(key) != lasting:
+                self._rows[key] = lasting
+                new.append(row)
+        lines = fleet_lines(new, self._namespaces, self._wide, at_least=self._widths)
+        head = lines[:1] if new and first else []
+        words = ["/".join(key) if self._namespaces else key[1] for key in sorted(gone)]
+        return [*head, *lines[1:], *(line(f"{name} is not listed any more") for name in words)]
 
 
 def _lasting(row: Row, wide: bool) -> Row:
@@ -140,20 +166,22 @@ def _lasting(row: Row, wide: bool) -> Row:
     return replace(row, age_seconds=None, remaining_seconds=None, target="", message=message)
 
 
-def _key(row: Row) -> Key:
-    return row.namespace, row.name
-
-
 def fleet_lines(
-    rows: tuple[Row, ...], namespaces: bool, wide: bool, width: int | None = None
+    rows: Sequence[Row],
+    namespaces: bool,
+    wide: bool,
+    width: int | None = None,
+    at_least: list[int] | None = None,
 ) -> list[Line]:
-    """Returns the table of a fleet, with its head where it fits into `width`."""
+    """Returns the table of a fleet, with its head where it fits into `width`; `at_least` as that
+    of `table`."""
     head = ["NAME", "PHASE", "VERSION", "CANDIDATE", "STEP", "WEIGHT", "PODS", "WAITING FOR", "AGE"]
     if namespaces:
         head.insert(0, "NAMESPACE")
     if wide:
         head.append("MESSAGE")
-    return table(head, [_cells(row, namespaces, wide) for row in rows], width=width)
+    cells = [_cells(row, namespaces, wide) for row in rows]
+    return table(head, cells, width=width, at_least=at_least)
 
 
 def _cells(row: Row, namespaces: bool, wide: bool) -> list[Span | str]:

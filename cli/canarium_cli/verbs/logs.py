@@ -19,10 +19,11 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.durations import FOR_KUBECTL
 from canarium_cli.exits import CliError, Exit, not_found, usage
 from canarium_cli.faults import fault
-from canarium_cli.kubectl import Kubectl, stdin_of_kubectl
+from canarium_cli.kubectl import Kubectl
 from canarium_cli.output.lines import Span, line
 from canarium_cli.output.terminal import echo, write
 from canarium_cli.output.tree_text import ROLE_STYLES
+from canarium_cli.processes import stdin_of_kubectl
 from canarium_cli.reads import PODS, objects_of
 from canarium_cli.watching import POD, ModelWatch
 

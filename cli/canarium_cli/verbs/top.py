@@ -12,15 +12,14 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
 
-from canarium.view.fleet import Row, fleet, later
 from canarium_cli.connection import Connection, connected
 from canarium_cli.exits import usage
-from canarium_cli.fleet_watch import FleetWatch
+from canarium_cli.fleet_watch import FleetWatch, Seen
 from canarium_cli.output.lines import Line, Span, Style, line
 from canarium_cli.output.terminal import Screen
 from canarium_cli.verbs.list import fleet_lines
@@ -46,36 +45,39 @@ def top_command(
     if not sys.stdout.isatty() or not sys.stdin.isatty():
         raise usage("top needs a terminal. Use `kubectl modeldeploy list`, with -w to follow.")
     models = FleetWatch(connection.kubectl, selector, all_namespaces)
-    offset, rows, read = 0, fleet(models.models, time.time()), time.time()
+    offset, every, shown = 0, models.ordered(), list[Seen]()
+    fresh = True
     with models, _keys() as pressed, Screen(connection.color, full=True) as screen:
         while True:
             if models.update():
-                # Thousands of lines take longer than a frame.
-                rows, read = fleet(models.models, time.time()), time.time()
-            shown = tuple(row for row in rows if row.urgency.needs_attention or not attention)
+                every, fresh = models.ordered(), True
+            if fresh:
+                shown = [x for x in every if not attention or x.row.urgency.needs_attention]
+                counts, fresh = _counts(every, attention), False
             height = max(1, shutil.get_terminal_size().lines - _AROUND)
             offset = max(0, min(offset, len(shown) - height))
-            head = _head(rows, models.fault, attention)
-            passed = time.time() - read
-            seen = tuple(later(row, passed) for row in shown[offset : offset + height])
+            now = time.time()
+            # Only the lines on the screen are made: thousands would take longer than a frame.
+            seen = [one.at(now) for one in shown[offset : offset + height]]
             body = fleet_lines(seen, all_namespaces, False)
+            fault = models.fault
+            head = line(Span(f"Reconnecting: {fault}", Style.BAD)) if fault else counts
             screen.show([head, *body, _foot(len(shown), offset, height)])
             key = pressed(_FRAME)
             if key in ("q", "\x03"):
                 return
-            attention ^= key == "a"
+            if key == "a":
+                attention, fresh = not attention, True
             offset += {"\x1b[A": -1, "\x1b[B": 1, "\x1b[5~": -height, "\x1b[6~": height}.get(key, 0)
 
 
-def _head(rows: tuple[Row, ...], fault: str, attention: bool) -> Line:
-    if fault:
-        return line(Span(f"Reconnecting: {fault}", Style.BAD))
-    phases = Counter(row.phase for row in rows)
-    needy = sum(row.urgency.needs_attention for row in rows)
-    counts = "  ".join(f"{phase} {count}" for phase, count in sorted(phases.items()))
+def _counts(every: Sequence[Seen], attention: bool) -> Line:
+    phases = Counter(one.row.phase for one in every)
+    needy = sum(one.row.urgency.needs_attention for one in every)
+    words = "  ".join(f"{phase} {count}" for phase, count in sorted(phases.items()))
     mark = Span(f"{needy} need attention", Style.WARNING if needy else Style.GOOD)
     shown = " (only these are shown)" if attention else ""
-    return line(Span(f"{len(rows)} models  ", Style.TITLE), mark, f"{shown}  {counts}")
+    return line(Span(f"{len(every)} models  ", Style.TITLE), mark, f"{shown}  {words}")
 
 
 def _foot(count: int, offset: int, height: int) -> Line:

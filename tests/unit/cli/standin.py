@@ -79,6 +79,14 @@ class Standin:
             print(f"if {' && '.join(tests) or ':'}; then", *steps, sep="\n", file=scenario)
             print(f"exit {code}", "fi", sep="\n", file=scenario)
 
+    def lists(self, *models: Any, namespace: str = "default") -> None:
+        """Answers with a list of models, in a namespace (by default, that of a kubeconfig without
+        one) and in all of them."""
+        listed = {"kind": "List", "metadata": {"resourceVersion": "7"}, "items": models}
+        for inside in (f"/namespaces/{namespace}", ""):
+            path = f"/apis/canarium.dev/v1alpha1{inside}/modeldeployments"
+            self.answers("get", f"--raw={path}", out=listed)
+
     def serves(self, word: str, script: str) -> None:
         """Runs `script` in place of a call whose first word is `word`, such as `proxy`."""
         path = self._folder / f"serve-{word}"

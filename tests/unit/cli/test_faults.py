@@ -203,6 +203,7 @@ def answer_all(kubectl: Standin, items: Sequence[Any]) -> None:
     kubectl.answers("logs", out="a line\n")
     kubectl.answers("get", MODELS, "fraud", out=model)
     kubectl.answers("get", MODELS, out=_list(model))
+    kubectl.lists(model)
     kubectl.answers("get", "controllerrevisions.apps", out=_list(*records))
     kubectl.answers("get", "events", out=_list())
     kubectl.answers("get", out=_list(*rest))

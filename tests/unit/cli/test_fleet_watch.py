@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import select
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from canarium.core.times import parse
-from canarium.view.fleet import fleet, later
+from canarium.view.fleet import Row, fleet, later
 from canarium_cli.fleet_watch import FleetWatch
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.reads import namespace_of
+from canarium_cli.verbs.list import _cells
 from cli.standin import FAULTS, Standin
 from cli.test_following import model
 
@@ -116,27 +118,44 @@ def test_namespace_is_that_of_the_context_or_of_the_pod(
     assert namespace_of(Kubectl(namespace="given")) == "given"
 
 
-def test_lines_are_made_only_when_something_changed(
+def test_change_of_one_model_makes_one_line(
     kubectl: Standin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = {"kind": "List", "metadata": {"resourceVersion": "7"}, "items": [named("a", "Ready")]}
+    names = [f"m-{number:03}" for number in range(200)]
     kubectl.answers("config", "view", out="risk")
-    kubectl.answers("get", f"--raw={_PATH}", out=listed)
+    kubectl.lists(*(named(name, "Ready") for name in names), namespace="risk")
     kubectl.answers("get", out="")
-    changes, made = iter([False, False, True, False]), []
+    changes = iter([set(), {("risk", "m-007")}, set()])
 
-    def update(*_: object) -> bool:
+    def update(watch: FleetWatch, _: float) -> set[tuple[str, str]]:
         try:
-            return next(changes)
+            changed = next(changes)
         except StopIteration:
             raise KeyboardInterrupt from None
+        for key in changed:
+            seen = watch.model(key)
+            assert seen
+            watch._models[key] = replace(seen, row=replace(seen.row, version="2026-11-30-rc1"))
+        return changed
+
+    made: list[str] = []
+
+    def cells(row: Row, *more: Any) -> Any:
+        made.append(row.name)
+        return _cells(row, *more)
 
     monkeypatch.setattr(FleetWatch, "update", update)
     monkeypatch.setattr(FleetWatch, "fault", "")
-    monkeypatch.setattr("canarium_cli.verbs.list.fleet", lambda *x: made.append(x) or fleet(*x))
+    monkeypatch.setattr("canarium_cli.verbs.list._cells", cells)
     done = kubectl.run("list", "-w")
     assert done.code == 0
-    assert len(made) == 2, "at first, and after the change"
+    assert made == [*names, "m-007"]
+    head, *rows, last = done.out.splitlines()
+    assert [row.split()[0] for row in rows] == names
+    # Columns to the left of the one that is wider now stay below their heads.
+    assert last.split()[:3] == ["m-007", "Ready", "2026-11-30-rc1"]
+    assert last.index("Ready") == head.index("PHASE")
+    assert last.index("2026") == head.index("VERSION")
 
 
 def test_ages_of_a_line_pass_without_its_model() -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from canarium_cli.exits import CliError, Exit
 from canarium_cli.faults import fault
-from canarium_cli.kubectl import Kubectl, Watch
+from canarium_cli.kubectl import Kubectl
+from canarium_cli.streaming import Watch
 from cli.standin import FAULTS, Standin
 
 

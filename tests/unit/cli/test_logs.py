@@ -21,6 +21,7 @@ def cluster(kubectl: Standin, name: str, without: str = "none") -> list[dict[str
     ]
     model = next(x for x in items if x["kind"] == "ModelDeployment")
     kubectl.answers("get", MODELS, out=model)
+    kubectl.lists(model)
     stored = [x for x in items if x["kind"] == "ControllerRevision"]
     rest = [x for x in items if x["kind"] not in ("ModelDeployment", "ControllerRevision")]
     kubectl.answers("get", "controllerrevisions.apps", out={"kind": "List", "items": stored})

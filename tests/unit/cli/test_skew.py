@@ -116,7 +116,8 @@ def test_plan_beside_a_spec_that_this_client_does_not_know_is_one_sentence(
     answer_all(kubectl, items)
     done = kubectl.run(*ASKING["plan"])
     assert (done.code, done.out) == (2, "")
-    assert len(done.err.splitlines()) == 1
+    # A process prints the warning about the newer operator once: here, or in a test before.
+    assert len([x for x in done.err.splitlines() if not x.startswith("Warning: ")]) == 1
     assert "spec.rollout.strategy" in done.err
     assert "Use the client of the operator's version" in done.err
     assert MODELS in kubectl.calls[0]

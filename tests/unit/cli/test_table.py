@@ -23,8 +23,7 @@ def test_columns_are_straight_beside_wide_characters() -> None:
 
 def test_version_with_line_breaks_cannot_imitate_a_row(kubectl: Standin) -> None:
     version = "1\npayments   RolledBack\t9"
-    items = [model("Ready", version=version)]
-    kubectl.answers("get", MODELS, out={"kind": "List", "items": items})
+    kubectl.lists(model("Ready", version=version))
     done = kubectl.run("list")
     assert len(done.out.splitlines()) == 2
     assert "1 payments RolledBack 9" in done.out
