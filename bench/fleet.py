@@ -32,16 +32,16 @@ def place(index: int) -> tuple[str, str]:
 
 def samples() -> list[list[Body]]:
     """The objects of each sample, the model first."""
-    found = []
+    listed = []
     for path in sorted(_SAMPLES.glob("*.json")):
         items = json.loads(path.read_text())["items"]
-        found.append(sorted(items, key=lambda one: one["kind"] != "ModelDeployment"))
-    return found
+        listed.append(sorted(items, key=lambda one: one["kind"] != "ModelDeployment"))
+    return listed
 
 
-async def fill(client: Client, models: int, *, children: bool = False) -> None:
-    """Creates the models in 20 namespaces, with statuses; and with their `children`: records,
-    Deployments, Services and pods, which no controller touches. Raises Refused."""
+async def fill(client: Client, models: int, *, children: str = "") -> None:
+    """Creates the models in 20 namespaces, with statuses; those in the namespace `children` also
+    with records, Deployments, Services and pods, which no controller touches. Raises Refused."""
     sampled, slots = samples(), asyncio.Semaphore(_SLOTS)
     for number in range(NAMESPACES):
         await client.post("/api/v1/namespaces", {"metadata": {"name": f"team-{number}"}})
@@ -54,7 +54,7 @@ async def fill(client: Client, models: int, *, children: bool = False) -> None:
             body = {"apiVersion": model["apiVersion"], "kind": model["kind"], **head}
             await client.post(f"{MODELS}/namespaces/{namespace}/modeldeployments", body)
             await client.merge(status_path(index), {"status": model["status"]})
-            for other in others if children else ():
+            for other in others if namespace == children else ():
                 if other["kind"] in _CHILDREN:
                     group, plural = _CHILDREN[other["kind"]]
                     child = _child(other, model["metadata"]["name"], name)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from sandbox import Sandbox
+from sandbox import Sandbox, clients
 from sandbox.gateway import EnvoyGateway, Gateway
 from support.burst import Caller
 from support.gateway_models import Stage, condition, host, marked, routed, scratch
@@ -206,6 +209,35 @@ def test_copies_and_the_header_reach_a_candidate_without_weight(stage: Stage) ->
     both = stage.burst("shadow", 200)
     assert set(both.versions) == {"v1", "v2"}
     assert both.faults == []
+
+
+def test_infer_reaches_the_gateway_or_states_how_to(stage: Stage) -> None:
+    models = stage.models
+    status = models.effective("shadow", 50).status
+    revisions = {status[role]["revision"] for role in ("stable", "candidate")}
+    words = ("infer", "shadow", "--route", "--path", "/", "--repeat", "40", "-o", "json")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "canarium_cli.main", *words, "-n", models.namespace),
+            *("--kubeconfig", str(models.sandbox.kubeconfig)),
+        ],
+        env={**os.environ, "KUBECTL": str(clients.find("kubectl"))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if isinstance(stage.gateway, Gateway):
+        # Its Envoy is not a pod, and the node's address is not that of this machine.
+        assert done.returncode == 5, done.stderr
+        assert "has no Service with pods and port 80. Pass --address" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    split = json.loads(done.stdout)
+    assert split["sentTo"].startswith("service/envoy through kubectl port-forward as host shadow")
+    assert split["knownBy"] == ["header x-canarium-revision"]
+    assert {one["revision"] for one in split["split"]} == revisions
+    assert sum(one["requests"] for one in split["split"]) == 40
 
 
 @rule("R8", "R9")

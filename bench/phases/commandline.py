@@ -18,7 +18,7 @@ from sandbox import clients
 #: So often each command is run; the first run reads the files of the program from disk.
 _RUNS = 11
 _LISTS = 4
-#: How the interpreter is told to run the command line.
+#: Arguments of the interpreter that run the command line.
 PROGRAM = ("-m", "canarium_cli.main")
 
 

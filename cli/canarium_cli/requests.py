@@ -5,7 +5,7 @@
   to a Service would pick one pod, once.
 - `EndpointProxy`: to a random ready endpoint of the Service, which this program picks for each
   request, so that it knows which pod answered.
-- `PodForward`: to one pod, through `kubectl port-forward`.
+- `Forward`: to one pod, or one pod of a gateway's Service, through `kubectl port-forward`.
 - `Address`: to a URL, such as that of a gateway, directly from this machine.
 """
 
@@ -16,6 +16,7 @@ import json
 import random
 import re
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -140,12 +141,16 @@ class EndpointProxy(_ApiProxy):
         return replace(reply, pod=self._pods[target])
 
 
-class PodForward:
-    """One pod, through `kubectl port-forward`."""
+class Forward:
+    """A pod, or one pod of a Service, through `kubectl port-forward`: `target` is such as
+    `pod/fraud-1`. `host` is the Host header; empty for that of the connection."""
 
-    def __init__(self, kubectl: Kubectl, pod: str, port: int) -> None:
-        self._command = kubectl.command("port-forward", f"pod/{pod}", f":{port}")
-        self.route = f"pod/{pod} through kubectl port-forward"
+    def __init__(
+        self, kubectl: Kubectl, target: str, port: int, *, host: str = "", secure: bool = False
+    ) -> None:
+        self._command = kubectl.command("port-forward", target, f":{port}")
+        self.route = f"{target} through kubectl port-forward" + (f" as host {host}" if host else "")
+        self._host, self._secure = host, secure
         self._stack = ExitStack()
         self._port = 0
 
@@ -166,8 +171,9 @@ class PodForward:
 
     def send(self, request: Request, headers: Mapping[str, str], timeout: float) -> Reply:
         """Raises CliError without an answer of the model."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout)
-        return _exchange(connection, request.path, request.body, headers)
+        connection = _connection("127.0.0.1", self._port, self._host, self._secure, timeout)
+        all_headers = {**headers, "Host": self._host} if self._host else headers
+        return _exchange(connection, request.path, request.body, all_headers)
 
 
 class Address:
@@ -181,7 +187,8 @@ class Address:
             port = parts.port
         except ValueError:
             raise usage(f"{url!r} has no valid port.") from None
-        self._secure, self._server, self._port = parts.scheme == "https", parts.hostname, port
+        self._secure, self._server = parts.scheme == "https", parts.hostname
+        self._port = port or (443 if self._secure else 80)
         self._prefix, self._host = parts.path.rstrip("/"), host
         self.route = f"{parts.scheme}://{parts.netloc}" + (f" as host {host}" if host else "")
 
@@ -192,10 +199,31 @@ class Address:
 
     def send(self, request: Request, headers: Mapping[str, str], timeout: float) -> Reply:
         """Raises CliError without an answer of the model."""
-        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        connection = kind(self._server, self._port, timeout=timeout)
+        connection = _connection(self._server, self._port, self._host, self._secure, timeout)
         all_headers = {**headers, "Host": self._host} if self._host else headers
         return _exchange(connection, self._prefix + request.path, request.body, all_headers)
+
+
+def _connection(
+    server: str, port: int, host: str, secure: bool, timeout: float
+) -> http.client.HTTPConnection:
+    if not secure:
+        return http.client.HTTPConnection(server, port, timeout=timeout)
+    return _SecureConnection(server, port, host or server, timeout)
+
+
+class _SecureConnection(http.client.HTTPSConnection):
+    """HTTP over TLS with the name that the certificate has to be for: a gateway chooses its
+    listener by it."""
+
+    def __init__(self, server: str, port: int, name: str, timeout: float) -> None:
+        self._trust = ssl.create_default_context()
+        super().__init__(server, port, timeout=timeout, context=self._trust)
+        self._name = name
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self.host, self.port), self.timeout)
+        self.sock = self._trust.wrap_socket(plain, server_hostname=self._name)
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -225,6 +253,11 @@ def _exchange(
         raise CliError(
             f"{method} {path}: no answer within {connection.timeout:g} s. Raise --timeout.",
             Exit.TIMEOUT,
+        ) from None
+    except ssl.SSLCertVerificationError as error:
+        raise unreachable(
+            f"{method} {path}: the certificate is not accepted: {error.verify_message}. Set "
+            "SSL_CERT_FILE to the certificates of its authority."
         ) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__

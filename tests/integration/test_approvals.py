@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from integration import rights
+from integration.cli.program import Program
 from integration.conftest import PATIENT_LEASE, Cluster, Operator
 from sandbox.controlplane import ControlPlane
 
@@ -136,6 +137,11 @@ def state(status: dict[str, Any], name: str) -> str:
     return next((g["state"] for g in status.get("gates") or () if g["name"] == name), "")
 
 
+def program(cluster: Cluster) -> Program:
+    """`kubectl modeldeploy` in the namespace of the test."""
+    return Program(cluster.plane.kubeconfig, cluster.namespace)
+
+
 async def rolling(cluster: Cluster, *users: str) -> str:
     for user in users:
         grant(cluster, user)
@@ -163,8 +169,17 @@ async def test_only_users_with_the_verb_approve_decide(cluster: Cluster) -> None
     assert (risk["state"], risk["by"], risk["message"]) == (
         "Passed", "approver", "read the report"
     )  # fmt: skip
-    assert decide(cluster, "approver", "approve", f"{revision}/board", comment=None) == ""
+    person = program(cluster)
+    refused = await person.run("approve", "fraud", "--as", "editor")
+    assert (refused.code, refused.out) == (5, "")
+    assert "editor cannot decide about gates of this model" in refused.err
+    accepted = await person.run("approve", "fraud", "--as", "approver")
+    assert accepted.code == 0, accepted.err
+    assert accepted.out.startswith(f"fraud: approve {revision}: ")
     await cluster.phase("Ready", "2")
+    late = await person.run("approve", "fraud", "--as", "approver")
+    assert late.code == 7
+    assert "No gate of fraud waits for a decision" in late.err
     reasons = await cluster.event_reasons("GatePassed")
     assert {"WaitingForApproval", "GatePassed"} <= set(reasons)
 
@@ -209,9 +224,10 @@ async def test_approver_changes_nothing_else(cluster: Cluster) -> None:
 
 @rule("R8", "R27")
 async def test_rejection_rolls_back_and_is_kept_with_the_revision(cluster: Cluster) -> None:
-    revision = await rolling(cluster, "approver")
-    assert decide(cluster, "approver", "reject", f"{revision}/risk", by="approver",
-                  comment="bias") == ""  # fmt: skip
+    await rolling(cluster, "approver")
+    words = ("reject", "fraud", "--gate", "risk", "--comment", "bias", "--as", "approver")
+    done = await program(cluster).run(*words)
+    assert done.code == 0, done.err
     status = await cluster.phase("RolledBack", "1")
     assert status["failure"]["reason"] == "GateRejected"
     assert status["failure"]["message"] == "gate risk was rejected by approver: bias"

@@ -14,6 +14,7 @@ import pytest
 
 from canarium.kube import resources
 from integration import rights
+from integration.cli.program import Program
 from integration.conftest import PATIENT_LEASE, Cluster, Operator
 from sandbox.controlplane import ControlPlane
 
@@ -176,6 +177,23 @@ async def test_job_whose_pod_is_deleted_or_evicted_is_run_again(cluster: Cluster
         f"canarium.dev/abort={status['revision']}/1",
     )  # fmt: skip
     await cluster.phase("RolledBack", "1")
+
+
+@rule("R16", "R27")
+async def test_rerun_replaces_the_job_that_a_gate_waits_for(cluster: Cluster) -> None:
+    await rolling(cluster, EVAL)
+    hanging = await pod_of(cluster)
+    program = Program(cluster.plane.kubeconfig, cluster.namespace)
+    done = await program.run("rerun", "fraud")
+    assert done.code == 0, done.err
+    assert "the Job of the gate is run again" in done.out
+    again = await pod_of(cluster, 2)
+    assert again["metadata"]["uid"] != hanging["metadata"]["uid"]
+    await exits(cluster, again, 0)
+    await cluster.phase("Ready", "2")
+    late = await program.run("rerun", "fraud")
+    assert late.code == 7
+    assert "No gate of fraud waits for a Job" in late.err
 
 
 @rule("R27", "R29")

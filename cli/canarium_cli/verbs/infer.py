@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import click
 
@@ -25,7 +26,8 @@ from canarium_cli.output.lines import printable, table
 from canarium_cli.output.terminal import columns, echo, write
 from canarium_cli.reads import objects
 from canarium_cli.request_input import body_of, headers_of, no_constant
-from canarium_cli.requests import Address, EndpointProxy, PodForward, Reply, Sender, ServiceProxy
+from canarium_cli.requests import Address, EndpointProxy, Forward, Reply, Sender, ServiceProxy
+from canarium_cli.route_requests import way_through_route
 
 _MOST = 10_000
 
@@ -46,6 +48,12 @@ _MOST = 10_000
 @click.option("--candidate", is_flag=True, help="Send to a ready pod of the candidate.")
 @click.option("--stable", is_flag=True, help="Send to a ready pod of stable.")
 @click.option("--pod", metavar="NAME", help="Send to this pod.")
+@click.option(
+    "--route",
+    is_flag=True,
+    help="Send through the model's route: to the address of its gateway, or, where this machine "
+    "does not reach that, by a port-forward to the gateway's Service.",
+)
 @click.option("--address", metavar="URL", help="Send to this address, such as the gateway's.")
 @click.option(
     "--repeat",
@@ -72,6 +80,7 @@ def infer_command(
     candidate: bool,
     stable: bool,
     pod: str | None,
+    route: bool,
     address: str | None,
     repeat: int,
     timeout: float,
@@ -84,8 +93,8 @@ def infer_command(
     endpoint for each; with --repeat and answers that name no version, this program picks it.
     Exit code 1: the model answered with an error.
     """
-    if sum(map(bool, (candidate, stable, pod, address))) > 1:
-        raise usage("Use one of --candidate, --stable, --pod and --address.")
+    if sum(map(bool, (candidate, stable, pod, route, address))) > 1:
+        raise usage("Use one of --candidate, --stable, --pod, --route and --address.")
     body = body_of(path_of_body) if path_of_body else None
     sent_headers = {name: value for words in headers for name, value in headers_of(words)}
     snapshot = objects(connection.kubectl, name)
@@ -93,10 +102,14 @@ def infer_command(
     request = _request(snapshot, target, body, path)
     if request.body is not None:
         sent_headers.setdefault("Content-Type", "application/json")
-    sender = _sender(connection, snapshot, name, target, address)
+    if route:
+        way = way_through_route(connection.kubectl, snapshot.model, request.path)
+        sender, request = way.sender, replace(request, path=way.path)
+    else:
+        sender = _sender(connection, snapshot, name, target, address)
     if isinstance(sender, ServiceProxy) and part(snapshot.model, "status", "route"):
         echo(
-            "Note: the Service reaches stable only. Pass --address to measure the split of the "
+            "Note: the Service reaches stable only. Pass --route to measure the split of the "
             "route, or --candidate.",
             err=True,
         )
@@ -173,7 +186,9 @@ def _sender(
         host = hosts[0] if isinstance(hosts, list) and hosts else ""
         return Address(address, host if isinstance(host, str) and "*" not in host else "")
     if pod is not None:
-        return PodForward(connection.kubectl, text(part(pod, "metadata"), "name"), port_of(pod))
+        return Forward(
+            connection.kubectl, f"pod/{text(part(pod, 'metadata'), 'name')}", port_of(pod)
+        )
     service = _service(snapshot, name)
     if service is None:
         raise unreachable(f"{name} has no Service yet: no version serves. See `why {name}`.")
@@ -284,7 +299,7 @@ def _print_split(
     echo(f"The revision is known by: {', '.join(hows) or 'nothing, there was no answer'}.")
     if "" in groups:
         echo(
-            "Answers of an unknown revision name no version. To measure the split, use --address "
+            "Answers of an unknown revision name no version. To measure the split, use --route "
             "with a route that adds response headers or a server of the Open Inference Protocol, "
             "or ask for the right to create pods/proxy."
         )

@@ -106,8 +106,8 @@ def _watch(
                     screen.show([*lines, *outage])
                 else:
                     now = time.time()
-                    found = ((key, models.model(key)) for key in changed)
-                    rows = {key: seen.at(now) if seen else None for key, seen in found}
+                    known = ((key, models.model(key)) for key in changed)
+                    rows = {key: seen.at(now) if seen else None for key, seen in known}
                     write(printed.changes(rows, wanted), connection.color)
                     write(outage if fault != lost else (), connection.color)
                     lost = fault

@@ -1,0 +1,233 @@
+"""`infer --route`: how the gateway of a route is reached, and what is an error."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import ssl
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from canarium.view.entrances import GATEWAY_LABEL
+from cli.standin import Ended, Standin
+from cli.test_infer import prepared
+from sandbox import pki
+
+_GATEWAYS = "gateways.gateway.networking.k8s.io"
+_ROUTES = "httproutes.gateway.networking.k8s.io"
+_HOST = "models.example.org"
+#: A stand-in for `kubectl port-forward` to something that listens at this port.
+_FORWARD = """#!/bin/sh
+echo "Forwarding from 127.0.0.1:{port} -> 8080"
+exec sleep 60
+"""
+#: Revisions of the sample, as three of four requests are answered by the first.
+_SPLIT = ("jgpcfw9h", "jgpcfw9h", "jgpcfw9h", "4nb6hnp6")
+
+
+class _Gateway(http.server.BaseHTTPRequestHandler):
+    """Answers as a route of ours with weights 75 and 25."""
+
+    asked: list[tuple[str, str]]
+    revisions: Iterator[str]
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.asked.append((self.headers["Host"], self.path))
+        self.send_response(200)
+        self.send_header("X-Canarium-Revision", next(self.revisions))
+        self.end_headers()
+        self.wfile.write(b"fine")
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@contextmanager
+def listening(context: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[Any]]]:
+    """A gateway on loopback: its port, and which hosts and paths were asked for."""
+    handler: Any = type("_", (_Gateway,), {"asked": [], "revisions": cycle(_SPLIT)})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port, handler.asked
+        server.shutdown()
+
+
+def free_port() -> int:
+    """A port of loopback at which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def routed(
+    kubectl: Standin, port: int, *addresses: str, protocol: str = "HTTP", **spec: Any
+) -> None:
+    """A model whose HTTPRoute is attached to a Gateway with one listener."""
+    prepared(kubectl, "step-pause", route={"kind": "HTTPRoute"})
+    route = {
+        "kind": "HTTPRoute",
+        "metadata": {"name": "fraud", "namespace": "demo"},
+        "spec": {"parentRefs": [{"name": "public", "namespace": "infra"}], **spec},
+    }
+    gateway = {
+        "kind": "Gateway",
+        "metadata": {"name": "public", "namespace": "infra"},
+        "spec": {"listeners": [{"name": "web", "port": port, "protocol": protocol}]},
+        "status": {"addresses": [{"value": address} for address in addresses]},
+    }
+    first(kubectl, _ROUTES, "fraud", out=route)
+    first(kubectl, _GATEWAYS, "public", out=gateway)
+    first(kubectl, "services", out={"kind": "List", "items": []})
+
+
+def first(kubectl: Standin, *words: str, out: Any) -> None:
+    """Answers `kubectl get` before what the standin answered so far."""
+    scenario = kubectl.path.parent / "scenario"
+    before = scenario.read_text()
+    scenario.write_text("")
+    kubectl.answers("get", *words, out=out)
+    scenario.write_text(scenario.read_text() + before)
+
+
+def infer(kubectl: Standin, *words: str) -> Ended:
+    return kubectl.run("infer", "fraud", "--route", *words)
+
+
+def test_split_of_the_route_is_measured_at_the_address_of_its_gateway(kubectl: Standin) -> None:
+    with listening() as (port, asked):
+        routed(kubectl, port, "127.0.0.1", hostnames=[_HOST])
+        done = infer(kubectl, "--repeat", "40", "-o", "json")
+    assert done.code == 0, done.err
+    split = json.loads(done.out)
+    assert split["sentTo"] == f"http://127.0.0.1:{port} as host {_HOST}"
+    assert split["knownBy"] == ["header x-canarium-revision"]
+    assert {x["revision"]: x["requests"] for x in split["split"]} == Counter(_SPLIT * 10)
+    assert set(asked) == {(_HOST, "/v2/models/fraud/infer")}
+    assert not any("port-forward" in call for call in kubectl.calls)
+
+
+def test_gateway_that_cannot_be_reached_is_asked_through_its_service(kubectl: Standin) -> None:
+    match = {"matches": [{"path": {"type": "PathPrefix", "value": "/fraud"}}]}
+    match |= {"filters": [{"urlRewrite": {"path": {"replacePrefixMatch": "/"}}}]}
+    away = free_port()
+    with listening() as (port, asked):
+        routed(kubectl, away, "127.0.0.1", hostnames=[f"*.{_HOST}"], rules=[match])
+        made = {
+            "kind": "Service",
+            "metadata": {
+                "name": "public-envoy",
+                "namespace": "infra",
+                "labels": {GATEWAY_LABEL: "public"},
+            },
+            "spec": {"selector": {"app": "envoy"}, "ports": [{"port": away}]},
+        }
+        first(kubectl, "services", out={"kind": "List", "items": [made]})
+        kubectl.serves("port-forward", _FORWARD.replace("{port}", str(port)))
+        done = infer(kubectl, "-n", "demo")
+    assert (done.code, done.out) == (0, "fine\n"), done.err
+    assert "service/public-envoy through kubectl port-forward" in done.err
+    assert "revision jgpcfw9h, version v1, stable (header x-canarium-revision)" in done.err
+    assert asked == [(f"fraud.{_HOST}", "/fraud/v2/models/fraud/infer")]
+    (words,) = [call for call in kubectl.calls if "port-forward" in call]
+    assert words == ["--namespace=infra", "port-forward", "service/public-envoy", f":{away}"]
+    # Of a cluster with thousands of Services, only those of the gateway are read.
+    reads = [call for call in kubectl.calls if call[1:3] == ["get", "services"]]
+    assert [call[3] for call in reads] == [f"--selector={GATEWAY_LABEL}=public"]
+
+
+def test_certificate_has_to_be_that_of_the_host_of_the_route(
+    kubectl: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = pki.Authority(tmp_path / "pki")
+    authority.make()
+    authority.serving("gateway", [], [_HOST])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.pair("gateway"))
+    names: list[str | None] = []
+    context.sni_callback = lambda _, name, __: names.append(name)
+    with listening(context) as (port, asked):
+        routed(kubectl, port, "127.0.0.1", protocol="HTTPS", hostnames=[_HOST])
+        refused = infer(kubectl)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+        done = infer(kubectl)
+    assert refused.code == 5
+    assert "Set SSL_CERT_FILE to the certificates of its authority." in refused.err
+    assert (done.code, done.out) == (0, "fine\n"), done.err
+    assert set(names) == {_HOST}
+    assert len(asked) == 1
+
+
+def without_route(kubectl: Standin) -> None:
+    prepared(kubectl, "step-pause")
+
+
+def grpc(kubectl: Standin) -> None:
+    prepared(kubectl, "step-pause", route={"kind": "GRPCRoute"})
+
+
+def mesh(kubectl: Standin) -> None:
+    prepared(kubectl, "step-pause", route={"kind": "VirtualService"})
+    spec = {"hosts": ["fraud"], "gateways": ["mesh"], "http": [{}]}
+    meta = {"name": "fraud", "namespace": "demo"}
+    route = {"kind": "VirtualService", "metadata": meta, "spec": spec}
+    first(kubectl, "virtualservices.networking.istio.io", "fraud", out=route)
+
+
+def elsewhere(kubectl: Standin) -> None:
+    rule = {"matches": [{"path": {"type": "PathPrefix", "value": "/other"}}]}
+    routed(kubectl, 80, "127.0.0.1", rules=[rule])
+
+
+def without_gateway(kubectl: Standin) -> None:
+    routed(kubectl, 80)
+    first(kubectl, _GATEWAYS, "public", out="")
+
+
+def of_tcp(kubectl: Standin) -> None:
+    routed(kubectl, 80, protocol="TCP")
+
+
+def away(kubectl: Standin) -> None:
+    routed(kubectl, free_port(), "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "code", "message"),
+    [
+        (without_route, 2, "fraud has no route: its Service splits the traffic. Omit --route."),
+        (grpc, 2, "The route of fraud is for gRPC, and infer sends HTTP"),
+        (mesh, 2, "VirtualService/fraud is for callers in the mesh only"),
+        (elsewhere, 2, "HTTPRoute/fraud has no path that reaches /v2/models/fraud/infer"),
+        (without_gateway, 5, "gateway/public (namespace infra) does not exist"),
+        (of_tcp, 5, "gateway/public (namespace infra) has no HTTP listener for its hosts"),
+        (away, 5, "accepts no connection from here; gateway/public (namespace infra) has no Serv"),
+    ],
+)
+def test_route_that_takes_no_request_from_here_is_one_sentence(
+    kubectl: Standin, scenario: Callable[[Standin], None], code: int, message: str
+) -> None:
+    scenario(kubectl)
+    done = infer(kubectl)
+    assert (done.code, done.out) == (code, "")
+    assert len(done.err.splitlines()) == 1
+    assert message in done.err
+    assert code == 2 or done.err.endswith(
+        "Pass --address with an address of the gateway that this machine reaches.\n"
+    )
+
+
+def test_route_and_role_exclude_each_other(kubectl: Standin) -> None:
+    done = infer(kubectl, "--candidate")
+    assert (done.code, kubectl.calls) == (2, [])
+    assert "Use one of --candidate, --stable, --pod, --route and --address." in done.err
