@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro bench-soak cli dist dist-cli docs images push kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-unit mutations rules check generate messages lock clean
+.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro bench-soak bench-terminal cli dist dist-cli docs images push kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-unit mutations rules check generate messages lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml cli/pyproject.toml
 	python3 -m venv .venv
@@ -109,6 +109,9 @@ bench-soak: .venv/.ready      ## update 1,000 models for two hours beside faults
 
 bench-dashboard: .venv/.ready  ## measure 50 browsers and the first page of 2,000 models in the dashboard
 	$(PY) -m bench.dashboard
+
+bench-terminal: .venv/.ready   ## measure the command line and its first screens beside 10,000 models
+	$(PY) -m bench.terminal
 
 bench-micro: .venv/.bench     ## measure the pure core in µs, next to the previous commit
 	$(PY) -m bench.micro

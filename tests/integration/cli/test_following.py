@@ -91,6 +91,7 @@ async def test_why_explains_a_failure_and_what_to_do(cluster: Cluster, program: 
     assert "ServerExited" in explained.out
     assert "The server's process ended, with any exit code." in explained.out
     assert f"kubectl modeldeploy retry fraud -n {cluster.namespace}" in explained.out
+    assert f"kubectl modeldeploy logs fraud -n {cluster.namespace} --failed" in explained.out
 
 
 async def test_get_watch_prints_each_change_once_without_a_terminal(

@@ -228,6 +228,16 @@ def wait_for(path: Path) -> int:
     raise AssertionError(f"{path.name} was not written")
 
 
+def test_why_states_what_happens_next_and_when(kubectl: Standin) -> None:
+    end = "2199-01-01T00:00:00Z"
+    wait = {"reason": "StepPause", "startTime": "2026-11-28T14:00:00Z", "expectedEndTime": end}
+    status = {"candidate": {"revision": "bbbb2222"}, "message": "Then it moves to weight 50."}
+    kubectl.answers("get", MODELS, out=model("Progressing", waitingFor=wait, **status))
+    lines = kubectl.run("why", "fraud").out.splitlines()
+    assert lines[:2] == ["risk/fraud is Progressing", "Then it moves to weight 50."]
+    assert any(line.startswith(f"Next: at {end}, in ") for line in lines)
+
+
 def test_why_suggests_the_decision_that_is_waited_for(kubectl: Standin) -> None:
     gate = {"name": "risk", "kind": "Approval", "state": "Waiting", "before": "Promotion"}
     waits = {"candidate": {"revision": "bbbb2222"}, "waitingFor": {"reason": "WaitingForApproval"}}
