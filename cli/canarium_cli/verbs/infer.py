@@ -13,7 +13,7 @@ from dataclasses import replace
 import click
 
 from canarium.core.facts.revision import recorded_version
-from canarium.view.inference import Origin, Request, origin, role, usual_request
+from canarium.view.inference import Origin, Request, origin, role, server_of, usual_request
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, number, part, text
 from canarium.view.revisions import role_of
 from canarium.view.tree import Role
@@ -169,8 +169,9 @@ def _request(snapshot: Objects, pod: Raw | None, body: str | None, path: str | N
     usual = usual_request(snapshot, revision)
     if path is not None and not path.startswith("/"):
         raise usage(f"--path has to begin with /, as in /v1/models/m:predict, not {path!r}.")
-    if body is not None and (path or usual):
-        return Request(path or (usual.path if usual else ""), body, "-f")
+    known = path or (usual.path if usual else text(server_of(snapshot, revision), "predictPath"))
+    if body is not None and known:
+        return Request(known, body, "-f")
     if usual and body is None:
         return Request(path or usual.path, usual.body, usual.source, usual.guessed)
     if path:

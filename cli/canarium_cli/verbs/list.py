@@ -111,7 +111,7 @@ def _watch(
                     write(printed.changes(rows, wanted), connection.color)
                     write(outage if fault != lost else (), connection.color)
                     lost = fault
-                changed = models.update(_INTERVAL)
+                changed = sorted(models.update(_INTERVAL))
         except KeyboardInterrupt:
             raise SystemExit(0) from None
 

@@ -51,6 +51,12 @@ def test_kind_that_is_forbidden_does_not_hide_the_others(kubectl: Standin, verb:
     assert ("Not shown" in done.err) == bool(note)
 
 
+def test_get_makes_three_reads_whatever_the_model_has(kubectl: Standin) -> None:
+    answer_all(kubectl, sample("rolled-back")[0])
+    assert kubectl.run("get", "fraud").code == 0
+    assert len(kubectl.calls) == 3
+
+
 def test_why_reads_the_model_only(kubectl: Standin) -> None:
     answer_all(kubectl, sample("step-pause")[0])
     assert kubectl.run("why", "fraud").code == 0
