@@ -18,7 +18,7 @@ from cli.screen import Terminal
 from cli.standin import Standin
 from view.samples import sample
 
-_COUNT = 2_000
+_COUNT = 1_000
 #: Bytes that are kept of a model, with its message.
 _LINE = 3_000
 

@@ -51,7 +51,7 @@ def test_kind_that_is_forbidden_does_not_hide_the_others(kubectl: Standin, verb:
     assert ("Not shown" in done.err) == bool(note)
 
 
-def test_get_makes_three_reads_whatever_the_model_has(kubectl: Standin) -> None:
+def test_get_makes_three_reads(kubectl: Standin) -> None:
     answer_all(kubectl, sample("rolled-back")[0])
     assert kubectl.run("get", "fraud").code == 0
     assert len(kubectl.calls) == 3
