@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from pathlib import Path
@@ -105,6 +106,40 @@ async def test_rollback_is_shown_with_its_evidence_on_a_small_screen(
     await page.set_viewport_size({"width": 1100, "height": 500})
     await page.emulate_media(color_scheme="light")
     await picture(page, tmp_path, "dashboard-fleet.png")
+
+
+async def test_token_that_was_revoked_leads_to_the_login_and_back(
+    cluster: Cluster, address: str, page: Page
+) -> None:
+    leaver, other = (
+        person(cluster.plane, cluster.namespace, name, reads=True, writes=False)
+        for name in ("leaver", "other")
+    )
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    model = f"/models/{cluster.namespace}/fraud"
+    await enter(page, address, leaver, model)
+    cluster.plane.kubectl("-n", cluster.namespace, "delete", "serviceaccount", "leaver")
+    banner = page.locator("#connection")
+    # The API server remembers a valid token for ten seconds; each change lets the page ask again.
+    for number in range(60):
+        note = f"x={number}"
+        words = ("annotate", "modeldeployment", "fraud", note, "--overwrite")
+        cluster.plane.kubectl("-n", cluster.namespace, *words)
+        if "Your login has expired" in await banner.inner_text():
+            break
+        await asyncio.sleep(0.5)
+    await expect(banner).to_contain_text("this page is no longer updated")
+    # What was read stays readable, and the link leads to the login and back here.
+    await expect(page.locator("h1")).to_contain_text("fraud")
+    assert await violations(page) == []
+    await banner.get_by_role("link", name="Log in").click()
+    await expect(page.get_by_text("your token has expired or was revoked")).to_be_visible()
+    for token, shown in ((leaver, "does not accept this token"), (other, "Serving version")):
+        await page.get_by_label("Bearer token").fill(token)
+        await page.get_by_role("button", name="Log in").click()
+        await expect(page.get_by_text(shown)).to_be_visible()
+    assert page.url == f"{address}{model}"
 
 
 async def test_fleet_is_used_with_the_keyboard_alone(

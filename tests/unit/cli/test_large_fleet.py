@@ -20,7 +20,7 @@ from view.samples import sample
 
 _COUNT = 1_000
 #: Bytes that are kept of a model, with its message.
-_LINE = 3_000
+_LINE = 2_000
 
 
 def fleet(count: int) -> list[dict[str, Any]]:
