@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import dedent
 
 import click
 
@@ -115,6 +116,10 @@ def _help(option: click.Option) -> str:
 
 
 def _prose(help_text: str) -> str:
-    """Returns a docstring as paragraphs, each on a line."""
-    parts = re.split(r"\n\s*\n", help_text.replace("\b", "").strip())
-    return "\n\n".join(" ".join(part.split()) for part in parts)
+    """Returns a docstring as paragraphs, each on a line; those that click does not wrap as code."""
+    return "\n\n".join(map(_paragraph, re.split(r"\n\s*\n", help_text.strip())))
+
+
+def _paragraph(text: str) -> str:
+    mark, _, lines = text.strip().partition("\n")
+    return f"```\n{dedent(lines)}\n```" if mark == "\b" else " ".join(text.split())
