@@ -112,6 +112,11 @@ class Follower(Generic[Kept]):
                 self._version = ""
                 self.fault = error.message
                 report(OUTAGE, [])
+            except Exception as error:
+                # Without this, the view would stay as it is and look current.
+                self._version = ""
+                self.fault = f"{type(error).__name__}: {error}. This is a bug: please report it."
+                report(OUTAGE, [])
             self._stopped.wait(RETRY)
 
     def _follow(self, report: Report[Kept]) -> None:

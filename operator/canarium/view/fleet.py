@@ -47,7 +47,7 @@ def row(model: Raw, now: float) -> Row:
     return Row(
         namespace=text(meta, "namespace"),
         name=text(meta, "name"),
-        phase=text(status, "phase") or Phase.PENDING,
+        phase=text(status, "phase") or Phase.PENDING.value,
         urgency=how_urgent,
         attention=attention,
         version=text(status, "version"),

@@ -24,7 +24,7 @@ def view(objects: Objects, now: float, *, old: int = 0) -> Tree:
     return Tree(
         namespace=text(meta, "namespace"),
         name=text(meta, "name"),
-        phase=text(status, "phase") or Phase.PENDING,
+        phase=text(status, "phase") or Phase.PENDING.value,
         message=text(status, "message"),
         urgency=how_urgent,
         attention=attention,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from canarium.core.times import parse
-from canarium.view.fleet import Row, fleet, later
+from canarium.view.fleet import Row, fleet, later, row
 from canarium_cli.fleet_watch import FleetWatch
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.reads import namespace_of
@@ -50,6 +50,7 @@ def test_list_watch_prints_a_line_for_each_model_that_changed(kubectl: Standin) 
     then = [
         event("MODIFIED", named("calm", "Ready", message="of no column")),
         event("MODIFIED", named("fraud", "Progressing", step="2/4")),
+        event("ADDED", {**named("new", ""), "status": None}),
     ]
     kubectl.answers("config", "view", out="risk")
     events = json.dumps("".join(then))
@@ -69,9 +70,10 @@ print({json.dumps(answer)!r})
         head, *rows = lines(process, 3)
         assert head.startswith("NAME PHASE")
         assert {row.split()[0] for row in rows} == {"fraud", "calm"}
-        (changed,) = lines(process, 1)
+        changed, new = lines(process, 2)
         assert changed.startswith("fraud Progressing")
         assert " 2/4 " in changed
+        assert new.startswith("new Pending")
         # Ages rise every second, which does not count as a change.
         assert is_silent(process, 2.5)
     finally:
@@ -116,6 +118,22 @@ def test_namespace_is_that_of_the_context_or_of_the_pod(
         kubectl.answers("config", "view", out=context)
     assert namespace_of(Kubectl()) == expected
     assert namespace_of(Kubectl(namespace="given")) == "given"
+
+
+def test_error_of_the_program_is_shown_as_a_fault(
+    kubectl: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECTL", str(kubectl.path))
+    kubectl.answers("config", "view", out="risk")
+    kubectl.lists(named("a", "Ready"), namespace="risk")
+    change = event("MODIFIED", named("a", "Ready"))
+    kubectl.answers("get", f"--raw={_PATH}?watch=true&resourceVersion=7", out=change)
+    with_error = iter([row, lambda *_: 1 / 0])
+    monkeypatch.setattr("canarium_cli.fleet_watch.row", lambda *x: next(with_error, row)(*x))
+    monkeypatch.setattr("canarium_cli.following.RETRY", 60.0)
+    with FleetWatch(Kubectl(), None, everywhere=False) as models:
+        models.update(20.0)
+        assert models.fault.startswith("ZeroDivisionError: division by zero. This is a bug")
 
 
 def test_change_of_one_model_makes_one_line(

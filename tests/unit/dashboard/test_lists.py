@@ -75,6 +75,12 @@ def test_line_takes_about_as_many_bytes_as_it_counts() -> None:
     assert 0.5 < (after - before) / counted < 1.2
 
 
+def test_model_without_a_status_is_pending() -> None:
+    # As it is until the operator has seen it; `intern` takes no members of enumerations.
+    row = line({"metadata": {"name": "new", "namespace": "risk"}}, 1.0).at(2.0)
+    assert (row.name, row.phase) == ("new", "Pending")
+
+
 def test_ages_and_remaining_times_are_of_the_moment_of_the_page() -> None:
     model = copies(1)[0]
     model["metadata"]["creationTimestamp"] = "2026-11-28T00:00:00Z"
