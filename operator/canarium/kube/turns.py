@@ -12,7 +12,8 @@ other namespace, however many of theirs wait.
   of its namespace uses none of the rate.
 - A waiter that is cancelled leaves its queue, and uses neither seat nor rate.
 
-Within a namespace, requests start in the order of their arrival.
+Within a namespace, requests start in the order of their arrival, repetitions after all others. The
+order of namespaces does not depend on that.
 """
 
 from __future__ import annotations
@@ -49,16 +50,17 @@ class FairTurns:
         self._timing = timing or Timing()
         self._tokens, self._filled = float(burst), self._timing.clock()
         #: Waiting requests by namespace, in the order in which namespaces are served.
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[str, _Queue] = {}
         #: Requests under way by namespace, and occupied seats.
         self._under_way: dict[str, int] = {}
         self._occupied = 0
         self._refill: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def turn(self, namespace: str) -> AsyncIterator[None]:
-        """Waits until a request of `namespace` may start, and ends it on leaving."""
-        seat = await self._take(namespace)
+    async def turn(self, namespace: str, repeats: bool = False) -> AsyncIterator[None]:
+        """Waits until a request of `namespace` may start, and ends it on leaving; `repeats`: it
+        waits for the others of its namespace."""
+        seat = await self._take(namespace, repeats)
         try:
             yield
         finally:
@@ -66,9 +68,9 @@ class FairTurns:
             self._end(namespace)
             self.serve()
 
-    async def _take(self, namespace: str) -> _Seat:
+    async def _take(self, namespace: str, repeats: bool) -> _Seat:
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(namespace, deque()).append(turn)
+        self._waiting.setdefault(namespace, _Queue()).add(turn, repeats)
         self.serve()
         try:
             await turn
@@ -83,11 +85,9 @@ class FairTurns:
         return _Seat(self)
 
     def _drop(self, namespace: str, turn: asyncio.Future[None]) -> None:
-        queue = self._waiting.get(namespace, deque())
-        if turn in queue:
-            queue.remove(turn)
-            if not queue:
-                del self._waiting[namespace]
+        queue = self._waiting.get(namespace)
+        if queue and queue.remove(turn) and not queue:
+            del self._waiting[namespace]
 
     def _end(self, namespace: str) -> None:
         self._under_way[namespace] -= 1
@@ -106,7 +106,7 @@ class FairTurns:
                     self._refill = asyncio.create_task(self._resume(wait), name="turns")
                 return
             queue = self._waiting[namespace]
-            turn = queue.popleft()
+            turn = queue.next()
             if not queue:
                 del self._waiting[namespace]
             if turn.done():  # The waiter was cancelled.
@@ -142,6 +142,32 @@ class FairTurns:
         finally:
             self._refill = None
         self.serve()
+
+
+class _Queue:
+    """The waiting requests of a namespace: repetitions after all others."""
+
+    def __init__(self) -> None:
+        self._first: deque[asyncio.Future[None]] = deque()
+        self._repeated: deque[asyncio.Future[None]] = deque()
+
+    def __bool__(self) -> bool:
+        return bool(self._first or self._repeated)
+
+    def add(self, turn: asyncio.Future[None], repeats: bool) -> None:
+        (self._repeated if repeats else self._first).append(turn)
+
+    def next(self) -> asyncio.Future[None]:
+        """Removes and returns the request that is served next."""
+        return (self._first or self._repeated).popleft()
+
+    def remove(self, turn: asyncio.Future[None]) -> bool:
+        """Removes a request; returns whether it waited."""
+        for queue in (self._first, self._repeated):
+            if turn in queue:
+                queue.remove(turn)
+                return True
+        return False
 
 
 class _Seat:

@@ -109,8 +109,9 @@ class Kubernetes:
     model_gates: dict[str, str] = field(default_factory=dict)
     #: Templates of checks: by kind and name, their spec.
     check_templates: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    #: Whether its last two answers agree.
+    #: Whether the last two answers of the registry agree, and the reason and message if they flap.
     confirmed: bool = True
+    flapping: tuple[str | None, str] = (None, "")
     shares: list[tuple[float, dict[str, int]]] = field(default_factory=list)
     #: The route, the Services of revisions, and Gateways that take a route `lag` seconds later.
     route: Route | None = None
@@ -217,7 +218,8 @@ class Kubernetes:
         if request is None or self.registry is None:
             return None
         if isinstance(self.registry, str):
-            return Resolution(request, self.registry, confirmed=self.confirmed)
+            reason, message = self.flapping
+            return Resolution(request, self.registry, reason, message, self.confirmed)
         return Resolution(request, None, *self.registry)
 
     def _training_run(self) -> RunResult | None:

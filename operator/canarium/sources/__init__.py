@@ -6,7 +6,8 @@ Reading order: `registry_server` and `tracking_server` (requests, and what error
 `mlflow_alias`, `hub_revision` and `oci_tag` (what a reference names), `challenges` (the schemes
 of a server that asks for credentials), `credentials` (of the Secret), `platform` (proxies, and
 authorities), `rate_limits` (HTTP 429), `registries` (one answer as a fact),
-`shared_requests` and `resolver` (when a request is sent), `follower` (when it is sent again);
+`shared_requests` and `resolver` (when a request is sent), `flapping` and `follower` (when it is
+sent again);
 `training_run` (the lineage of a model) and `lineage` (when it is read), `model_files` and
 `example_reader` (its input example); `web_gates` (the decision of another system, until it
 answers), `gate_jobs` (how the Job of a gate ended).

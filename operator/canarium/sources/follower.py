@@ -13,6 +13,9 @@ a thousand models that follow one reference cost 30 per hour together.
   started follows at a random moment of the interval.
 - **Debounce**: a result other than the one in effect counts once two successive answers agree. The
   second request follows `CONFIRM_AFTER` seconds after the first answer.
+- **A reference that flaps** (see `flapping`) has no new result until it is steady, and the result in
+  effect has the reason. The request after an answer that differs from the one before follows after
+  the interval, as usual; after one that agrees, within `CONFIRM_AFTER`.
 - **A model that joins**: only answers to requests that were sent after it began to follow count for
   it, as an earlier one may be as old as the interval. That one is a result if it is in effect;
   otherwise the next request follows within `CONFIRM_AFTER`. An answer that the record of a model
@@ -37,6 +40,7 @@ from canarium.api.reasons import SpecReason
 from canarium.core.facts.resolution import Follow, Resolution, ResolveRequest
 from canarium.kube.clock import Timing
 from canarium.kube.turns import FairTurns
+from canarium.sources.flapping import MOST_CHANGES, STEADY, Flapping
 from canarium.sources.registries import Key, Resolve
 from canarium.sources.shared_requests import Reference
 from canarium.telemetry import log_context
@@ -56,6 +60,10 @@ _DOUBLINGS = 16
 _SPREAD = 0.1
 #: Seconds between two checks of what is due, at most: an annotation may have changed.
 _TICK = 1.0
+_FLAPPING = (
+    f"what {{uri}} names changed more than {MOST_CHANGES} times within an hour. Nothing new is "
+    f"rolled out until {STEADY} successive answers agree"
+)
 
 
 @dataclass(eq=False)
@@ -69,18 +77,6 @@ class _Followed:
     #: The URI of the last answer that counts, and whether the one before it had the same.
     last_uri: str | None = None
     agrees: bool = False
-
-    def confirms(self, uri: str | None) -> bool:
-        """Returns whether the last answer, `uri`, is a result."""
-        return uri == self.follow.in_effect or (self.agrees and uri == self.last_uri)
-
-    def weigh(self, answer: Resolution) -> bool:
-        """Takes the last answer as the result; returns whether that is new."""
-        before, result = self.result, replace(answer, request=self.request)
-        if result.uri is not None:
-            result = replace(result, confirmed=self.confirms(result.uri))
-        self.result = result
-        return result != before
 
 
 @dataclass(eq=False)
@@ -99,11 +95,29 @@ class _Polled:
     last: float | None = None
     #: Whether an annotation changed, or a model joined, during a request.
     again: bool = False
+    flapping: Flapping = field(default_factory=Flapping)
 
     @property
     def interval(self) -> float:
         """Seconds between two requests: the shortest that a model asks for."""
         return min(followed.follow.interval for followed in self.models.values())
+
+    def confirms(self, followed: _Followed, uri: str | None) -> bool:
+        """Returns whether the last answer, `uri`, is a result for a model."""
+        if uri == followed.follow.in_effect:
+            return True
+        return not self.flapping.active and followed.agrees and uri == followed.last_uri
+
+    def weigh(self, followed: _Followed, answer: Resolution) -> bool:
+        """Takes the last answer as the result of a model; returns whether that is new."""
+        before, result = followed.result, replace(answer, request=followed.request)
+        if result.uri is not None:
+            result = replace(result, confirmed=self.confirms(followed, result.uri))
+            if self.flapping.active:
+                message = _FLAPPING.format(uri=result.request.uri)
+                result = replace(result, reason=SpecReason.SOURCE_FLAPPING, message=message)
+        followed.result = result
+        return result != before
 
 
 class Follower:
@@ -186,12 +200,13 @@ class Follower:
         if first and first.uri:
             differs = answer is not None and answer.uri not in (None, first.uri)
             polled.answer = answer = first
+            polled.flapping.note(first.uri, self._timing.clock())
             # The first of two that have to agree.
             for other in polled.models.values():
                 other.last_uri, other.agrees = first.uri, False
         if answer:
-            followed.weigh(answer)
-            if differs or (answer.uri and not followed.confirms(answer.uri)):
+            polled.weigh(followed, answer)
+            if differs or (answer.uri and not polled.confirms(followed, answer.uri)):
                 self._hasten(polled, CONFIRM_AFTER)
 
     def _varied(self, interval: float) -> float:
@@ -266,7 +281,7 @@ class Follower:
             polled.again, wait = False, min(wait, LEAST)
         self._schedule(polled, wait)
         for key, followed in list(polled.models.items()):
-            if followed.weigh(answer):
+            if polled.weigh(followed, answer):
                 self._wake(key, False)
 
     async def _resolution(self, key: Key, request: ResolveRequest) -> Resolution:
@@ -290,5 +305,9 @@ class Follower:
             if followed.joined < polled.sent:
                 followed.agrees = answer.uri == followed.last_uri
                 followed.last_uri = answer.uri
-        settled = all(followed.confirms(answer.uri) for followed in polled.models.values())
-        return self._varied(interval) if settled else min(interval, CONFIRM_AFTER)
+        polled.flapping.note(answer.uri, self._timing.clock())
+        if polled.flapping.active:
+            can_wait = polled.flapping.changed
+        else:
+            can_wait = all(polled.confirms(f, answer.uri) for f in polled.models.values())
+        return self._varied(interval) if can_wait else min(interval, CONFIRM_AFTER)

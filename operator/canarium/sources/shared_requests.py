@@ -4,6 +4,10 @@ Models of a namespace with the same URI, endpoint and Secret share a request tha
 its turn. For the first attempt of a model, one that has been sent is not shared: its answer may be
 older than the spec that asks. A repetition takes an answer that is newer than the last failure and
 at most `MOST_AGE` old, so that a registry which is away is asked once in that time.
+
+Within a namespace, first attempts precede repetitions: hundreds of models whose registry is away
+delay no new one. Polls of references that are followed delay neither: the `follower` has its own
+limits.
 """
 
 from __future__ import annotations
@@ -46,8 +50,10 @@ class Reference:
 
 @dataclass(eq=False)
 class _Shared:
-    """A request, and how many models wait for it; `sent`: when it was sent, None before."""
+    """A request, and how many models wait for it; `sent`: when it was sent, None before;
+    `repeats`: whether it waits for first attempts."""
 
+    repeats: bool
     task: asyncio.Task[Resolution] | None = None
     sent: float | None = None
     waiting: int = 0
@@ -71,7 +77,7 @@ class SharedRequests:
         reference = Reference.of(key, request)
         shared = self._latest.get(reference)
         if shared is None or not self._is_new_enough(shared, since):
-            shared = self._start(reference, key, request)
+            shared = self._start(reference, key, request, repeats=since is not None)
         assert shared.task is not None
         shared.waiting += 1
         try:
@@ -90,8 +96,10 @@ class SharedRequests:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _start(self, reference: Reference, key: Key, request: ResolveRequest) -> _Shared:
-        shared = _Shared()
+    def _start(
+        self, reference: Reference, key: Key, request: ResolveRequest, *, repeats: bool
+    ) -> _Shared:
+        shared = _Shared(repeats)
         self._latest.pop(reference, None)
         self._latest[reference] = shared
         if len(self._latest) > _KEPT:
@@ -105,11 +113,11 @@ class SharedRequests:
 
     def _is_new_enough(self, shared: _Shared, since: float | None) -> bool:
         if shared.sent is None:
-            return True
+            return since is not None or not shared.repeats
         oldest = self._timing.clock() - MOST_AGE
         return since is not None and shared.sent > max(since, oldest)
 
     async def _send(self, shared: _Shared, key: Key, request: ResolveRequest) -> Resolution:
-        async with self._turns.turn(key[0]):
+        async with self._turns.turn(key[0], shared.repeats):
             shared.sent = self._timing.clock()
             return await self._resolve(key, request)

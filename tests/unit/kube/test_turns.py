@@ -31,10 +31,12 @@ class Rig:
         self.turns = FairTurns(at_once, share, per_second, int(burst), timing)
         return self.turns
 
-    def request(self, namespace: str, takes: float = 0.5) -> asyncio.Task[None]:
+    def request(
+        self, namespace: str, takes: float = 0.5, *, repeats: bool = False
+    ) -> asyncio.Task[None]:
         async def ask() -> None:
-            async with self.turns.turn(namespace):
-                self.started.append((self.loop.time(), namespace))
+            async with self.turns.turn(namespace, repeats):
+                self.started.append((self.loop.time(), namespace.upper() if repeats else namespace))
                 self.under_way.append(namespace)
                 self.most = max(self.most, len(self.under_way))
                 try:
@@ -66,6 +68,21 @@ def test_namespaces_are_served_in_turns_and_each_in_the_order_of_arrival(rig: Ri
         rig.request(namespace)
     rig.loop.advance(10.0)
     assert rig.order() == "aabcaba"
+
+
+@rule("R31")
+def test_repetitions_follow_the_other_requests_of_their_namespace_only(rig: Rig) -> None:
+    rig.limited(1, 1)
+    rig.request("a")
+    for namespace in "aabb":
+        rig.request(namespace, repeats=True)
+    cancelled = rig.request("a", repeats=True)
+    for namespace in "aa":
+        rig.request(namespace)
+    rig.loop.advance(0.1)
+    cancelled.cancel()
+    rig.loop.advance(10.0)
+    assert rig.order() == "aaBaBAA"
 
 
 @rule("R31")

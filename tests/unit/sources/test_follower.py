@@ -132,7 +132,7 @@ def test_result_that_flaps_never_counts(rig: Rig) -> None:
             rig.loop.advance(0.5)
         assert rig.confirmed is None
     rig.answer = SEVEN
-    rig.loop.advance(10.0)
+    rig.loop.advance(1.2 * FOLLOW.interval)
     assert rig.confirmed == SEVEN, "that one is in effect"
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from canarium.core.facts.resolution import Resolution, ResolveRequest
+from canarium.core.facts.resolution import Follow, Resolution, ResolveRequest
 from canarium.kube.clock import Timing
 from canarium.sources.resolver import SourceResolver
 from canarium.sources.shared_requests import MOST_AGE, PER_SECOND, SHARE
@@ -135,3 +135,49 @@ def test_model_that_is_deleted_while_its_request_waits_ends_no_request_of_others
     rig.resolver.forget(("a", "first"))
     rig.loop.advance(3.0)
     assert rig.uri(("a", "second")) == "hf://o/m@1"
+
+
+@rule("R26", "R31")
+def test_new_model_precedes_the_repetitions_of_models_whose_registry_hangs(rig: Rig) -> None:
+    """Each of 300 references of its namespace costs ten seconds, and is asked about ever again."""
+    rig.answer, rig.takes = None, 10.0
+    for number in range(300):
+        rig.want(("a", str(number)), replace(REQUEST, uri=f"hf://o/{number}@main"))
+    rig.loop.advance(500.0)
+    began = rig.loop.time()
+    rig.want(("a", "new"), REQUEST)
+    rig.loop.advance(11.0)
+    [sent] = [at for at, _, uri in rig.asked if uri == REQUEST.uri]
+    assert sent - began <= 10.0, "as soon as one of those under way has ended"
+
+
+@rule("R26")
+def test_first_attempt_does_not_wait_with_a_repetition_of_the_same_reference(rig: Rig) -> None:
+    rig.answer, rig.takes = None, 10.0
+    rig.want(("a", "old"), REQUEST)
+    for number in range(300):
+        rig.want(("a", str(number)), replace(REQUEST, uri=f"hf://o/{number}@main"))
+    rig.loop.advance(500.0)
+    began = rig.loop.time()
+    rig.want(("a", "new"), REQUEST)
+    rig.loop.advance(11.0)
+    assert any(at >= began for at, _, uri in rig.asked if uri == REQUEST.uri)
+
+
+@rule("R26", "R31")
+def test_polls_of_followed_references_delay_no_first_result(rig: Rig) -> None:
+    """A namespace whose 500 followed references hang has all its polls under way."""
+    rig.takes = 10.0
+
+    async def followed() -> None:
+        for number in range(500):
+            request = replace(REQUEST, uri=f"hf://o/{number}@main")
+            rig.resolver.want(("a", str(number)), request, Follow(30.0, "hf://o/m@1"))
+
+    rig.loop.run(followed())
+    rig.loop.advance(120.0)
+    began, rig.takes = rig.loop.time(), 0.1
+    rig.want(("a", "new"), REQUEST)
+    rig.loop.advance(1.0)
+    assert rig.uri(("a", "new")) == "hf://o/m@1"
+    assert next(at for at, _, uri in rig.asked if uri == REQUEST.uri) - began < 0.1

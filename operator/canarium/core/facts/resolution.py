@@ -34,11 +34,12 @@ class Follow:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The result of a request: a URI that cannot move, or why there is none (`reason` and
-    `message`).
+    """The result of a request: a URI that cannot move, or why there is none or no steady one
+    (`reason` and `message`).
 
     A result is `confirmed` if the last two answers of the registry agree, or if it is already in
-    effect. Only such a result starts a rollout, so a reference that flaps starts none.
+    effect. Only such a result starts a rollout. While the answers flap, only what is in effect is
+    confirmed.
     """
 
     request: ResolveRequest

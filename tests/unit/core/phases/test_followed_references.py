@@ -11,6 +11,11 @@ from core.cluster import Cluster, spec
 
 rule = pytest.mark.rule
 SEVEN, EIGHT, NINE = (f"mlflow://fraud/{number}" for number in (7, 8, 9))
+FLAPS = (
+    "SourceFlapping",
+    "what mlflow://fraud@champion names changed more than 5 times within an hour. Nothing new is "
+    "rolled out until 10 successive answers agree",
+)
 AWAY = ("SourceUnavailable", "alias 'champion' of model 'fraud': the connection was refused")
 
 
@@ -192,6 +197,35 @@ def test_registry_that_is_away_changes_only_the_condition() -> None:
     cluster.registry = SEVEN
     cluster.run(5)
     assert condition(cluster)[:2] == ("True", "Resolved")
+
+
+@rule("R26")
+def test_reference_that_flaps_changes_only_the_condition_and_writes_it_once() -> None:
+    cluster = live()
+    cluster.flapping = FLAPS
+    cluster.run(5)
+    status, reason, message = condition(cluster)
+    assert (status, reason) == ("False", "SourceFlapping")
+    assert "10 successive answers agree. Revision " in message
+    writes = cluster.writes
+    for answer in (EIGHT, SEVEN, NINE, SEVEN):
+        cluster.confirmed = answer == SEVEN
+        moved(cluster, answer, 20)
+    assert (cluster.status.phase, stable(cluster), results(cluster)) == ("Ready", SEVEN, [SEVEN])
+    assert cluster.writes == writes
+    cluster.flapping, cluster.confirmed = (None, ""), True
+    moved(cluster, EIGHT)
+    assert (stable(cluster), condition(cluster)[1]) == (EIGHT, "Resolved")
+
+
+@rule("R26")
+def test_changed_spec_takes_the_first_answer_of_a_reference_that_flaps() -> None:
+    """Otherwise, a model whose registry never settles could not be changed any more."""
+    cluster = live()
+    cluster.flapping, cluster.confirmed = FLAPS, False
+    cluster.spec = {**followed(), "restartToken": "again"}
+    moved(cluster, EIGHT)
+    assert stable(cluster) == EIGHT
 
 
 @rule("R26")

@@ -1,0 +1,118 @@
+"""A followed reference whose answers change again and again (R26, R31)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from canarium.core.facts.resolution import Follow
+from canarium.sources.flapping import MOST_CHANGES, STEADY
+from canarium.sources.follower import CONFIRM_AFTER
+from sources.followed import KEY, SharedReference
+
+rule = pytest.mark.rule
+SEVEN, EIGHT = "mlflow://fraud/7", "mlflow://fraud/8"
+INTERVAL = 120.0
+HOURS = 3 * 3600.0
+
+
+class Rig(SharedReference):
+    """A reference with a first version in effect; a rollout takes effect at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answer = SEVEN
+        self.in_effect = SEVEN
+        #: When another result took effect.
+        self.rollouts: list[float] = []
+        #: The reason of the result after each request.
+        self.reasons: list[str | None] = []
+
+    def follow(self) -> None:
+        self.want(KEY, Follow(INTERVAL, self.in_effect))
+
+    def until(self, end: float, answer: Callable[[], str]) -> None:
+        """Lets time pass; each request has the next `answer`."""
+        self.follow()
+        while self.loop.time() < end:
+            self.answer = answer()
+            self.until_asked(1.0)
+            found = self.follower.result(KEY)
+            assert found
+            self.reasons.append(found.reason)
+            if (uri := self.confirmed(KEY)) and uri != self.in_effect:
+                self.in_effect = uri
+                self.rollouts.append(self.loop.time())
+                self.follow()
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    made = Rig()
+    yield made
+    made.close()
+
+
+def by_chance() -> Callable[[], str]:
+    """Answers as of two replicas, of which one lags behind."""
+    chance = random.Random(3)
+    return lambda: chance.choice((SEVEN, EIGHT))
+
+
+def always_new() -> Callable[[], str]:
+    numbers = iter(range(8, 100_000))
+    return lambda: f"mlflow://fraud/{next(numbers)}"
+
+
+@rule("R26", "R31")
+@pytest.mark.parametrize(
+    ("answer", "per_interval", "rollouts"),
+    [(by_chance(), 2.5, MOST_CHANGES), (always_new(), 1.2, 0)],
+    ids=["by-chance", "always-new"],
+)
+def test_reference_that_flaps_costs_few_requests_and_rollouts_and_is_reported(
+    rig: Rig, answer: Callable[[], str], per_interval: float, rollouts: int
+) -> None:
+    rig.until(HOURS, answer)
+    assert len(rig.asked) <= MOST_CHANGES + 2 * STEADY + per_interval * HOURS / INTERVAL
+    noticed = rig.reasons.index("SourceFlapping")
+    assert rig.asked[noticed] <= 2 * MOST_CHANGES * INTERVAL
+    assert set(rig.reasons[noticed:]) == {"SourceFlapping"}, "the condition does not flap"
+    assert len(rig.rollouts) <= rollouts
+    assert all(at < rig.asked[noticed] for at in rig.rollouts)
+    found = rig.follower.result(KEY)
+    assert found
+    assert "until 10 successive answers agree" in found.message
+
+
+@rule("R26")
+def test_reference_that_is_steady_again_is_rolled_out_soon(rig: Rig) -> None:
+    rig.until(3600.0, always_new())
+    began = rig.loop.time()
+    rig.until(began + 2.2 * INTERVAL + STEADY * (CONFIRM_AFTER + 1.0), lambda: EIGHT)
+    assert rig.in_effect == EIGHT
+    assert rig.reasons[-1] is None
+
+
+@rule("R26")
+def test_reference_that_moves_three_times_in_ten_seconds_is_rolled_out_once(rig: Rig) -> None:
+    """A pipeline, its correction, and a second correction, each of which a webhook reports."""
+    rig.until(3 * INTERVAL, lambda: SEVEN)
+    for number in (8, 9, 10):
+        rig.answer = f"mlflow://fraud/{number}"
+        rig.want(KEY, Follow(INTERVAL, SEVEN, token=str(number)))
+        rig.loop.advance(3.0)
+        assert rig.confirmed(KEY) in (None, SEVEN)
+    rig.loop.advance(3 * CONFIRM_AFTER)
+    assert rig.confirmed(KEY) == "mlflow://fraud/10"
+
+
+@rule("R26")
+def test_reference_that_moves_every_half_hour_is_rolled_out_each_time(rig: Rig) -> None:
+    for number in range(8, 18):
+        now = f"mlflow://fraud/{number}"
+        rig.until(rig.loop.time() + 1800.0, lambda now=now: now)  # type: ignore[misc]
+        assert rig.in_effect == now
+    assert set(rig.reasons) == {None}
