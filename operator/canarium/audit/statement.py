@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from canarium import GROUP
-from canarium.core.facts.earlier_records import RESOLVED_NOTE, recorded_result
 from canarium.core.facts.images import Images, images_to_json, merged, parse_images
 from canarium.core.facts.periods import Period, period_to_json
 from canarium.core.facts.revision import BY_NAME, recorded_version
@@ -50,7 +49,7 @@ def statement(
         "version": recorded_version(data),
         "uri": wanted.get("uri"),
         "artifact": notes.get("artifact"),
-        "resolved": recorded_result(data, notes.get(RESOLVED_NOTE)),
+        "resolved": (data.get("identity") or {}).get("resolved"),
         "signature": _json(notes.get("signature")),
         "images": images_to_json(images),
         "runtime": data.get("runtime"),

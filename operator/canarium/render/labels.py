@@ -22,8 +22,7 @@ GATE_NONCE = f"{GROUP}/gate-nonce"
 ROLLOUT_SETTINGS = f"{GROUP}/rollout-settings"
 #: The settings that a route was made from.
 TRAFFIC = f"{GROUP}/traffic"
-#: On pods: the URI that the moving reference of their revision stood for (R26). On records of
-#: earlier operators: the commit or digest in that URI.
+#: On pods: the URI that the moving reference of their revision stood for (R26).
 RESOLVED = f"{GROUP}/resolved"
 #: On a record: the lineage of the model, from its training run (JSON).
 TRAINING_RUN = f"{GROUP}/training-run"

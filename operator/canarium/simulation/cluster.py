@@ -18,7 +18,6 @@ from canarium.api.model_deployment import Spec
 from canarium.core.decision import plan as p
 from canarium.core.facts import rollout_settings, takeover
 from canarium.core.facts.check_templates import ANNOTATION
-from canarium.core.facts.earlier_records import FIRST_ANSWER
 from canarium.core.facts.gate_jobs import GateJob, GateService
 from canarium.core.facts.gateways import Backend, Route
 from canarium.core.facts.observed import (
@@ -181,7 +180,6 @@ class Cluster(Kubernetes):
                         if "commands" in dict(facts)
                         else r.commands,
                         tagged=dict(facts).get("tagged", r.tagged),
-                        first_answer=dict(facts).get(FIRST_ANSWER, r.first_answer),
                         run_recorded=r.run_recorded or "training-run" in dict(facts),
                     )
                     if r.revision == revision

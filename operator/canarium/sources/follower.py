@@ -14,8 +14,8 @@ a thousand models that follow one reference cost 30 per hour together.
 - **Debounce**: a result other than the one in effect counts once two successive answers agree. The
   second request follows `CONFIRM_AFTER` seconds after the first answer.
 - **A reference that flaps** (see `flapping`) has no new result until it is steady, and the result
-  in effect has the reason. The request after an answer that differs from the one before follows after
-  the interval, as usual; after one that agrees, within `CONFIRM_AFTER`.
+  in effect has the reason. After an answer that differs from the one before, the next request
+  follows after the interval, as usual; after one that agrees, within `CONFIRM_AFTER`.
 - **A model that joins**: only answers to requests that were sent after it began to follow count for
   it, as an earlier one may be as old as the interval. That one is a result if it is in effect;
   otherwise the next request follows within `CONFIRM_AFTER`. An answer that the record of a model

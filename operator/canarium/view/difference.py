@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from canarium import GROUP
-from canarium.core.facts.earlier_records import RESOLVED_NOTE, recorded_result
 from canarium.core.facts.revision import recorded_version
 from canarium.view.history import HistoryEntry
 from canarium.view.objects import Objects, Raw, annotation, label, number, part, text
@@ -72,9 +71,7 @@ def _fields(
 ) -> Iterator[tuple[str, str]]:
     data = part(record, "data")
     # What the user wrote; the model's own part also has its lineage.
-    resolved = recorded_result(data, annotation(record, f"{GROUP}/{RESOLVED_NOTE}"))
-    known = {"resolved": resolved} if resolved else {}
-    yield from _leaves("", {**part(data, "identity"), **known, "model": part(data, "model")})
+    yield from _leaves("", {**part(data, "identity"), "model": part(data, "model")})
     yield from _leaves("rendered runtime", _without_body(part(data, "runtime")))
     entry = entries.get(label(record, _REVISION))
     if entry:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from canarium import GROUP
-from canarium.core.facts.earlier_records import RESOLVED_NOTE, recorded_result
 from canarium.core.facts.images import merged, parse_images
 from canarium.core.facts.periods import Period
 from canarium.view.failures import failure_of_revision
@@ -86,9 +85,7 @@ def history(objects: Objects, traffic_object: Raw | None, now: float) -> tuple[H
                 image_digests=_digests(record, mine),
                 uri=text(part(record, "data", "model"), "uri") or text(last, "uri"),
                 artifact=revision.artifact or text(last, "artifact"),
-                resolved=recorded_result(
-                    part(record, "data"), annotation(record, f"{GROUP}/{RESOLVED_NOTE}")
-                )
+                resolved=text(part(record, "data", "identity"), "resolved")
                 or text(last, "resolved"),
                 served=tuple(_serving(period) for period in mine),
                 applied_by=text(part(record, "data", "applied"), "manager"),

@@ -82,17 +82,6 @@ def test_subjects_are_the_bytes_and_the_images() -> None:
     assert [o["outcome"] for o in predicate["outcomes"]] == ["Promoted", "Promoted"]
 
 
-def test_result_that_a_fetcher_noted_is_in_the_statement_of_an_earlier_record() -> None:
-    noted = record(resolved="4f1c2d9" + "0" * 33, **{"first-answer": f"hf://o/m@{'e' * 40}"})
-    noted["data"] |= {"identity": {}, "model": {"uri": "hf://o/m@main/onnx"}}
-    predicate = statement(noted, [], "fraud")["predicate"]
-    assert predicate["resolved"] == f"hf://o/m@4f1c2d9{'0' * 33}/onnx"
-    noted["metadata"]["annotations"]["canarium.dev/resolved"] = "fraud/7, run f80d"
-    assert statement(noted, [], "fraud")["predicate"]["resolved"] == "fraud/7, run f80d"
-    del noted["metadata"]["annotations"]["canarium.dev/resolved"]
-    assert "resolved" not in statement(noted, [], "fraud")["predicate"]
-
-
 def test_every_digest_of_an_image_is_a_subject() -> None:
     images = json.dumps({"server": [f"m@sha256:{IMAGE}", f"m@sha256:{BYTES}"]})
     found = statement(record(images=images), [], "fraud")

@@ -59,6 +59,8 @@ def rig() -> Iterator[Rig]:
     made = Rig()
     yield made
     made.loop.run(made.resolver.close())
+    # The end of the wait for the rate.
+    made.loop.advance(0.1)
     made.loop.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 from typing import Any
 
@@ -199,19 +198,3 @@ def test_training_run_of_another_shape_is_described_without_an_error() -> None:
         "unavailable": {"a": 1},
     }
     assert dict(described(wild)).keys() <= {"Datasets", "Inputs"}
-
-
-def test_commit_that_a_fetcher_noted_on_an_earlier_record_is_listed_and_compared() -> None:
-    found, now = objects("rolled-back")
-    before, after = (copy.deepcopy(find(found, number)) for number in ("1", "2"))
-    assert before
-    assert after
-    for record, commit in ((before, "a" * 40), (after, "b" * 40)):
-        record["data"]["model"] = {"uri": "hf://o/m@main"}
-        record["metadata"].setdefault("annotations", {})[f"{GROUP}/resolved"] = commit
-    first, second = f"hf://o/m@{'a' * 40}", f"hf://o/m@{'b' * 40}"
-    (line,) = [x for x in differences(before, after, {}) if x.field == "resolved"]
-    assert (line.before, line.after) == (first, second)
-    earlier = dataclasses.replace(found, records=(after, before))
-    listed = history(earlier, found.services[0], now)
-    assert {x.number: x.resolved for x in listed if x.number in (1, 2)} == {1: first, 2: second}

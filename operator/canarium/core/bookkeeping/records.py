@@ -8,7 +8,6 @@ from canarium.api.states import PauseSource
 from canarium.core.bookkeeping import images as recorded_images
 from canarium.core.bookkeeping import periods as serving
 from canarium.core.context.context import RolloutContext
-from canarium.core.context.following import first_answer
 from canarium.core.decision.phase_result import PhaseResult
 from canarium.core.decision.plan import (
     Action,
@@ -17,7 +16,6 @@ from canarium.core.decision.plan import (
     PinArtifact,
     RenumberRevision,
 )
-from canarium.core.facts.earlier_records import FIRST_ANSWER
 from canarium.core.facts.object_ref import ObjectRef
 from canarium.core.facts.revision import QUARANTINED, next_number
 from canarium.core.outcomes.failures import failure_to_json
@@ -57,8 +55,7 @@ def notes(ctx: RolloutContext, result: PhaseResult, moves: Iterable[Action]) -> 
     """Returns the annotations of records that this decision adds.
 
     The target's record gets its verdict (R9), consumed commands (R16), the digest and the signature
-    of its model, the images of its pods, the first answer about its reference if it lacks what that
-    stood for (R26), and the periods that `moves` end. Commands are recorded
+    of its model, the images of its pods, and the periods that `moves` end. Commands are recorded
     only after the status lists them: the status alone is written together with their effect.
     """
     record = ctx.observed.record(ctx.target)
@@ -76,9 +73,6 @@ def notes(ctx: RolloutContext, result: PhaseResult, moves: Iterable[Action]) -> 
     signed = next((p.signature for p in ctx.observed.pods_of(ctx.target) if p.signature), None)
     if signed and record.signature is None:
         facts.append(("signature", signed))
-    answer = first_answer(record, ctx.resolve_request, ctx.observed.resolution)
-    if answer and ctx.follows:
-        facts.append((FIRST_ANSWER, answer))
     failure = result.failure
     fails = failure and failure.revision == ctx.target and record.verdict != QUARANTINED
     if failure and fails:

@@ -10,17 +10,12 @@ answer of the registry replace that, under these conditions:
 A new result is then treated as a change of the spec (R10, R11): without a record, one is stored;
 the record of an earlier result becomes the newest again. Its verdict stays, so a result that failed
 is not tried again (R9). No answer, or an error, changes nothing.
-
-A record of an earlier version of the operator may not hold what its reference stood for. Then the
-first confirmed answer is noted as that, and starts nothing: neither a rollout of what may serve
-already, nor one of what may have failed (R9). See `core.facts.earlier_records`.
 """
 
 from __future__ import annotations
 
 from canarium.api.states import PauseSource
 from canarium.api.status import Pause
-from canarium.core.facts.earlier_records import noted_answer
 from canarium.core.facts.resolution import Resolution, ResolveRequest
 from canarium.core.facts.revision import Record
 
@@ -29,23 +24,9 @@ def new_result(
     record: Record | None, request: ResolveRequest | None, result: Resolution | None
 ) -> str | None:
     """Returns the confirmed result of `request` if it is not that of `record`, the newest one."""
-    if record is None or record.in_effect is None:
+    if record is None or request is None or result is None or result.request != request:
         return None
-    answer = _confirmed(request, result)
-    return answer if answer != record.in_effect else None
-
-
-def first_answer(
-    record: Record, request: ResolveRequest | None, result: Resolution | None
-) -> str | None:
-    """Returns the confirmed result of `request` to be noted on `record`, which has none."""
-    return noted_answer(_confirmed(request, result)) if record.in_effect is None else None
-
-
-def _confirmed(request: ResolveRequest | None, result: Resolution | None) -> str | None:
-    if request is None or result is None or result.request != request:
-        return None
-    return result.uri if result.confirmed else None
+    return result.uri if result.confirmed and result.uri != record.resolved else None
 
 
 def is_paused_by_command(record: Record, pause: Pause | None, *, status_lost: bool) -> bool:

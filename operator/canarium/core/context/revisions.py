@@ -110,7 +110,7 @@ class Revisions:
         if interval is None or not self.follows or self.is_unresolved:
             return None
         record, result = self.current_record, self.observed.resolution
-        in_effect = record.in_effect if record else result.uri if result else None
+        in_effect = record.resolved if record else result.uri if result else None
         token = dict(self.observed.annotations).get(RESOLVE_ANNOTATION, "")
         return Follow(interval, in_effect, token[:LONGEST_TOKEN])
 

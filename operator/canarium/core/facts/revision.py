@@ -77,11 +77,9 @@ class Record:
     check_templates: str | None = None
     uri: str | None = None
     #: What `uri` stood for when the record was stored, if it moves (R26), and the digest of the
-    #: identity without it. Without the former, what a registry first answered about `uri` since
-    #: it is followed (see `core.facts.earlier_records`).
+    #: identity without it.
     resolved: str | None = None
     spec_digest: str | None = None
-    first_answer: str | None = None
     #: Whether it has the lineage of its model, or the reason why that is unknown.
     run_recorded: bool = False
     #: Address of the registry in its spec, and the state that was last written there for this
@@ -90,11 +88,6 @@ class Record:
     tagged: str | None = None
     #: Whether its data survives a strategic merge patch unchanged (`kube.canonical`).
     canonical: bool = True
-
-    @property
-    def in_effect(self) -> str | None:
-        """What its moving reference stands for, to compare answers with; None if unknown."""
-        return self.resolved or self.first_answer
 
 
 def recorded_version(data: Mapping[str, Any]) -> str | None:
@@ -207,7 +200,7 @@ def find(
         return name in digests and digests[name] == stored
 
     matches = (record for record in records if record.intact and is_of_spec(record))
-    same = (record for record in matches if resolved is None or record.in_effect == resolved)
+    same = (record for record in matches if resolved is None or record.resolved == resolved)
     return max(same, key=lambda record: record.number, default=None)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from canarium.api.reasons import ConditionReason, ConditionType, SpecReason
 from canarium.core.context.context import RolloutContext
-from canarium.core.facts.revision import Record
 from canarium.core.messages import sentences
 from canarium.core.times import duration_text
 
@@ -31,17 +30,15 @@ def reported(ctx: RolloutContext) -> tuple[Fact, ...]:
     if ctx.is_unresolved:
         return ((ConditionType.SOURCE_RESOLVED, False, *unresolved(ctx)),)
     record = ctx.observed.record(ctx.target)
-    if record is None or (record.resolved is None and not ctx.follows):
+    if record is None or record.resolved is None:
         return ()
     fault = _fault(ctx)
-    if fault is None:
-        fault = _unanswered(ctx, record)
     if fault:
         return ((ConditionType.SOURCE_RESOLVED, False, *fault),)
     reason, request = ConditionReason.RESOLVED, ctx.resolve_request
     # The URI of a record that was restored may be lost.
     uri, interval = request.uri if request else record.uri, ctx.settings.follow_interval
-    text = _origin(record, uri)
+    text = f"revision {record.revision} was created from {record.resolved}"
     if ctx.held_result:
         reason = ConditionReason.RESULT_HELD
         pause = "spec.paused" if ctx.settings.paused else "the command pause"
@@ -53,30 +50,8 @@ def reported(ctx: RolloutContext) -> tuple[Fact, ...]:
     return ((ConditionType.SOURCE_RESOLVED, True, reason, text),)
 
 
-def _origin(record: Record, uri: str | None) -> str:
-    """Returns what the revision of `record` was created from, or is taken to be created from."""
-    if record.resolved:
-        return f"revision {record.revision} was created from {record.resolved}"
-    return (
-        f"revision {record.revision} has no record of what {uri} named. The first answer "
-        f"since it is followed counts as that: {record.first_answer}"
-    )
-
-
-def _unanswered(ctx: RolloutContext, record: Record) -> tuple[str, str] | None:
-    """Returns reason and message while nothing is known of what the reference of `record` names."""
-    request = ctx.resolve_request
-    if record.in_effect or request is None:
-        return None
-    text = (
-        f"spec.model.follow: waiting for {request.endpoint or 'the registry'} to resolve "
-        f"{request.uri}"
-    )
-    return SpecReason.SOURCE_UNRESOLVED, sentences(text, f"Revision {ctx.target} stays")
-
-
 def _fault(ctx: RolloutContext) -> tuple[str, str] | None:
-    """Returns reason and message why it is unknown what the followed reference names now.
+    """Returns reason and message why the followed reference has no answer, or no steady one.
 
     Before the first answer to an operator that has just started, the last condition stands.
     """

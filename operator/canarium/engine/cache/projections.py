@@ -10,7 +10,6 @@ from canarium.api.server import FETCH_CONTAINER
 from canarium.api.states import JobState
 from canarium.core.facts import takeover
 from canarium.core.facts.check_templates import ANNOTATION
-from canarium.core.facts.earlier_records import FIRST_ANSWER, noted_answer, noted_result
 from canarium.core.facts.gate_jobs import GateJob, GateService
 from canarium.core.facts.gateways import Backend
 from canarium.core.facts.observed import (
@@ -21,7 +20,6 @@ from canarium.core.facts.observed import (
     Service,
 )
 from canarium.core.facts.revision import (
-    RESOLVED,
     Record,
     digest_matches,
     recorded_version,
@@ -49,10 +47,6 @@ def record(raw: Raw) -> Child[Record]:
     algorithm, digest = str(data.get("algorithm", "")), str(data.get("digest", ""))
     revision = meta.get("labels", {}).get(labels.REVISION, "")
     resolved, spec_digest = resolved_facts(algorithm, data.get("identity"))
-    uri = model.get("uri")
-    if algorithm != RESOLVED:
-        resolved = noted_result(uri, notes.get(labels.RESOLVED))
-    answer = noted_answer(notes.get(f"{GROUP}/{FIRST_ANSWER}"))
     fact = Record(
         revision=revision,
         number=raw.get("revision", 0),
@@ -81,10 +75,9 @@ def record(raw: Raw) -> Child[Record]:
         rollout_settings=notes.get(labels.ROLLOUT_SETTINGS),
         took_over=notes.get(f"{GROUP}/{takeover.ANNOTATION}"),
         check_templates=notes.get(f"{GROUP}/{ANNOTATION}"),
-        uri=uri,
+        uri=model.get("uri"),
         resolved=resolved,
         spec_digest=spec_digest,
-        first_answer=None if resolved else answer,
         run_recorded=labels.TRAINING_RUN in notes,
         endpoint=model.get("endpoint"),
         tagged=notes.get(labels.TAGGED),

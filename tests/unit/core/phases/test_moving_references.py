@@ -148,3 +148,37 @@ def test_revision_of_an_alias_without_a_result_stays_when_its_record_is_deleted(
     (again,) = cluster.records
     assert (again.revision, again.algorithm) == (new.revision, ALGORITHM)
     assert {pod.name for pod in cluster.pods} == pods
+
+
+@rule("R1", "R26")
+@pytest.mark.parametrize(
+    ("uri", "resolved"),
+    [
+        ("hf://o/m@main", f"hf://o/m@{'c' * 40}"),
+        ("oci://r/m:prod", f"oci://r/m@sha256:{'d' * 64}"),
+    ],
+)
+def test_record_from_before_branches_and_tags_were_resolved_stays_valid(
+    uri: str, resolved: str
+) -> None:
+    """A registry that is away asks nothing of it; only following it leads to another one."""
+    model = {"version": "1", "uri": uri}
+    wanted = {**spec("1"), "model": model}
+    new = new_record(wanted, [])
+    cluster = Cluster(wanted)
+    cluster.registry = AWAY
+    cluster.records = [
+        Record(new.revision, 1, new.algorithm, new.digest, new.identity, "1", None, None)
+    ]
+    cluster.run(20)
+    assert (cluster.status.phase, len(cluster.records)) == ("Ready", 1)
+    assert condition(cluster) is None
+
+    cluster.spec = {**wanted, "model": {**model, "follow": {"interval": "2m"}}}
+    cluster.run(20)
+    assert (cluster.status.phase, len(cluster.records)) == ("Ready", 1)
+    cluster.registry = resolved
+    cluster.run(120)
+    assert cluster.status.stable
+    assert (cluster.status.phase, cluster.status.stable.resolved) == ("Ready", resolved)
+    assert [record.algorithm for record in cluster.records] == [ALGORITHM, RESOLVED]
