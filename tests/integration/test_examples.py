@@ -19,7 +19,8 @@ from sandbox.controlplane import ControlPlane
 
 FOLDER = Path(__file__).parents[2] / "examples"
 #: Examples with separate tests, some of them in e2e/gitops and tests/supply.
-_OTHERS = {FOLDER / name for name in ("argocd", "monitoring", "pipelines", "registry-webhook")}
+_SEPARATE = ("argocd", "environments", "monitoring", "pipelines", "registry-webhook")
+_OTHERS = {FOLDER / name for name in _SEPARATE}
 #: Their references move: nothing is deployed until a registry has resolved them. The server of the
 #: first is started by e2e/test_demo.py.
 _MOVING = {"fraud-registry", "fetch-oci"}

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from aiohttp import web
 
 from canarium.kube import resources
@@ -21,8 +26,10 @@ from integration import rights
 from integration.cli.program import Program
 from integration.conftest import PATIENT_LEASE, Cluster, Operator
 from sandbox.controlplane import ControlPlane
+from sandbox.ports import free_ports
 
 rule = pytest.mark.rule
+ENVIRONMENTS = Path(__file__).parents[2] / "examples" / "environments"
 SIGNATURE = 'signature:\n  inputs: \'[{"name": "amount", "type": "double"}]\'\n'
 NOTE = "canarium.dev/training-run"
 
@@ -274,3 +281,76 @@ async def test_registry_shows_how_each_version_stands_also_after_it_was_away(
     await cluster.leading()
     later = [(e["verb"], e["objectRef"]) for e in cluster.writes()[writes:]]
     assert later == [], "what is recorded is not written again"
+
+
+@contextmanager
+def promoter(registry: Registry, token: str) -> Iterator[str]:
+    """The program of examples/environments as a process; its address."""
+    port = free_ports(1)[0]
+    settings = {"MLFLOW_TRACKING_URI": registry.server.url, "MODEL": "fraud", "ALIAS": "production"}
+    environment = {**os.environ, **settings, "TOKEN": token, "PORT": str(port)}
+    program = [sys.executable, str(ENVIRONMENTS / "promoter.py")]
+    with subprocess.Popen(program, env=environment) as process:
+        try:
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            process.kill()
+
+
+def quick(body: dict[str, Any], cluster: Cluster, registry: Registry) -> dict[str, Any]:
+    """A model of the example in the namespace of `cluster`, with short times and one pod."""
+    body["metadata"]["namespace"] = cluster.namespace
+    spec = body["spec"]
+    del spec["model"]["format"]
+    spec["model"] |= {"endpoint": registry.server.url, "follow": {"interval": "30s"}}
+    spec["runtime"] = {"image": "model:1", "readiness": {"path": "/ready"}}
+    spec["scaling"] = {"replicas": 1}
+    spec["rollout"] |= {"steps": [{"weight": 50}], "bakeTime": "1s"}
+    return body
+
+
+@rule("R26", "R27")
+async def test_version_that_holds_in_staging_is_rolled_out_in_production(
+    cluster: Cluster, registry: Registry
+) -> None:
+    """The alias of staging moves three times within seconds: only where it stays is rolled out."""
+    production = Cluster(
+        cluster.plane, cluster.client, cluster.kubelet, cluster.operator, f"{cluster.namespace}-p"
+    )
+    cluster.plane.kubectl("create", "namespace", production.namespace)
+    secret = ("create", "secret", "generic", "promoter", "--from-literal=token=t0p")
+    cluster.plane.kubectl("-n", cluster.namespace, *secret)
+    versions = [
+        (await asyncio.to_thread(registry.train, commit, 0.9))[1] for commit in ("a", "b", "c", "d")
+    ]
+
+    async def point(alias: str, version: str) -> None:
+        await asyncio.to_thread(registry.server.point, "fraud", alias, version)
+
+    def ask_now(where: Cluster, token: str) -> None:
+        note = f"canarium.dev/resolve={token}"
+        words = ("annotate", "--overwrite", "modeldeployment", "fraud", note)
+        cluster.plane.kubectl("-n", where.namespace, *words)
+
+    for alias in ("staging", "production"):
+        await point(alias, versions[0])
+    with promoter(registry, "t0p") as address:
+        first, second = yaml.safe_load_all((ENVIRONMENTS / "models.yaml").read_text())
+        first["spec"]["rollout"]["gates"][0]["web"]["url"] = address
+        items = [quick(first, cluster, registry), quick(second, production, registry)]
+        whole = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        cluster.plane.kubectl("apply", "-f", "-", stdin=whole)
+        for where in (cluster, production):
+            await where.phase("Ready", versions[0])
+        for version in versions[1:]:
+            await point("staging", version)
+            ask_now(cluster, version)
+        status = await cluster.phase("Ready", versions[-1], seconds=60)
+        outcomes = [(one.get("version"), one["outcome"]) for one in status["history"]]
+        assert outcomes == [(versions[-1], "Promoted"), (versions[0], "Promoted")]
+        named = await asyncio.to_thread(registry.server.pointed, "fraud", "production")
+        assert named == versions[-1]
+        ask_now(production, "one")
+        await production.phase("Ready", versions[-1], seconds=60)
+        [gate] = [one for one in status["gates"] if one["name"] == "to-production"]
+        assert f"production names version {versions[-1]}" in gate["message"], gate

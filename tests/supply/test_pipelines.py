@@ -328,10 +328,14 @@ def test_page_about_environments_has_valid_models_for_the_script(tmp_path: Path)
     page = (FOLDER.parents[1] / "docs" / "guides" / "environments.md").read_text()
     texts = re.findall(r"(?ms)^```yaml\n(.*?)^```", page)
     models = [yaml.safe_load(text) for text in texts]
+    example = (FOLDER.parent / "environments" / "models.yaml").read_text()
+    gated, production = yaml.safe_load_all(example)
+    assert models.pop() == gated
+    assert models[1] == production
     script = (FOLDER / "environments.sh").read_text()
     [names] = re.findall(r"for environment in (.*); do", script)
     assert [one["metadata"]["namespace"] for one in models] == names.split()
-    for body, text in zip(models, texts, strict=True):
+    for body, text in zip([*models, gated], texts, strict=True):
         assert body["spec"]["model"]["uri"] == f"mlflow://fraud@{body['metadata']['namespace']}"
         path = tmp_path / "model.yaml"
         path.write_text(text)
