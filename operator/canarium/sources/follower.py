@@ -200,7 +200,8 @@ class Follower:
         if first and first.uri:
             differs = answer is not None and answer.uri not in (None, first.uri)
             polled.answer = answer = first
-            polled.flapping.note(first.uri, self._timing.clock())
+            if differs:  # One answer may be the first of many models, and agrees with itself.
+                polled.flapping.note(first.uri, self._timing.clock())
             # The first of two that have to agree.
             for other in polled.models.values():
                 other.last_uri, other.agrees = first.uri, False

@@ -97,6 +97,18 @@ def test_reference_that_is_steady_again_is_rolled_out_soon(rig: Rig) -> None:
 
 
 @rule("R26")
+def test_models_that_join_with_one_answer_do_not_make_a_reference_steady(rig: Rig) -> None:
+    rig.until(3600.0, always_new())
+    for number in range(2 * STEADY):
+        rig.want(("a", str(number)), Follow(INTERVAL, EIGHT), first=EIGHT)
+    rig.answer = EIGHT
+    rig.until_asked(1.0)
+    found = rig.follower.result(KEY)
+    assert found
+    assert (found.reason, found.confirmed) == ("SourceFlapping", False)
+
+
+@rule("R26")
 def test_reference_that_moves_three_times_in_ten_seconds_is_rolled_out_once(rig: Rig) -> None:
     """A pipeline, its correction, and a second correction, each of which a webhook reports."""
     rig.until(3 * INTERVAL, lambda: SEVEN)
