@@ -320,8 +320,8 @@ async def test_version_that_holds_in_staging_is_rolled_out_in_production(
     cluster.plane.kubectl("create", "namespace", production.namespace)
     secret = ("create", "secret", "generic", "promoter", "--from-literal=token=t0p")
     cluster.plane.kubectl("-n", cluster.namespace, *secret)
-    versions = [
-        (await asyncio.to_thread(registry.train, commit, 0.9))[1] for commit in ("a", "b", "c", "d")
+    one, two, three = [
+        (await asyncio.to_thread(registry.train, commit, 0.9))[1] for commit in ("a1", "b2", "c3")
     ]
 
     async def point(alias: str, version: str) -> None:
@@ -333,7 +333,7 @@ async def test_version_that_holds_in_staging_is_rolled_out_in_production(
         cluster.plane.kubectl("-n", where.namespace, *words)
 
     for alias in ("staging", "production"):
-        await point(alias, versions[0])
+        await point(alias, one)
     with promoter(registry, "t0p") as address:
         first, second = yaml.safe_load_all((ENVIRONMENTS / "models.yaml").read_text())
         first["spec"]["rollout"]["gates"][0]["web"]["url"] = address
@@ -341,16 +341,16 @@ async def test_version_that_holds_in_staging_is_rolled_out_in_production(
         whole = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         cluster.plane.kubectl("apply", "-f", "-", stdin=whole)
         for where in (cluster, production):
-            await where.phase("Ready", versions[0])
-        for version in versions[1:]:
+            await where.phase("Ready", one)
+        for version in (two, one, three):
             await point("staging", version)
             ask_now(cluster, version)
-        status = await cluster.phase("Ready", versions[-1], seconds=60)
+        status = await cluster.phase("Ready", three, seconds=60)
         outcomes = [(one.get("version"), one["outcome"]) for one in status["history"]]
-        assert outcomes == [(versions[-1], "Promoted"), (versions[0], "Promoted")]
+        assert outcomes == [(three, "Promoted"), (one, "Promoted")]
         named = await asyncio.to_thread(registry.server.pointed, "fraud", "production")
-        assert named == versions[-1]
+        assert named == three
         ask_now(production, "one")
-        await production.phase("Ready", versions[-1], seconds=60)
+        await production.phase("Ready", three, seconds=60)
         [gate] = [one for one in status["gates"] if one["name"] == "to-production"]
-        assert f"production names version {versions[-1]}" in gate["message"], gate
+        assert f"production names version {three}" in gate["message"], gate

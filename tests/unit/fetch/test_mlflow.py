@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -90,35 +89,6 @@ def test_model_is_fetched_from_the_bucket_of_its_run(
     uri = f"mlflow://runs/{registry.in_bucket}/model/MLmodel"
     assert fetcher.run(uri, *endpoint, secret=secret).code == 0
     assert fetcher.files() == {"MLmodel": TREE["MLmodel"]}
-
-
-def test_fetch_continues_after_the_tracking_server_was_killed(
-    fetcher: Fetcher, tmp_path: Path
-) -> None:
-    server = MlflowServer(tmp_path)
-    server.start()
-    content = os.urandom(1 << 20) * 96
-    run, uri = server.run(server.experiment("killed"))
-    server.put(f"{uri.partition(':/')[2]}/model/model.bin", content)
-    server.register("fraud", f"{uri}/model", run, alias="champion")
-    endpoint = ("--endpoint", server.url, "--patience", "60")
-    process = fetcher.start("mlflow://fraud/1", *endpoint)
-    parts = fetcher.folder / ".models.fetch" / "parts"
-    try:
-        while not any(p.stat().st_size for p in parts.glob("*.part")):
-            time.sleep(0.005)
-        server.kill()
-        had = sum(p.stat().st_size for p in parts.glob("*.part"))
-        assert had < len(content), "it was killed too late for this test"
-        server.start()
-        done = fetcher.end(process)
-    finally:
-        server.kill()
-        process.kill()
-        process.communicate()
-    assert done.code == 0, done.output
-    assert "again in" in done.output
-    assert fetcher.files()["model.bin"] == content
 
 
 def test_file_and_patterns_select_artifacts(fetcher: Fetcher, registry: Registry) -> None:
@@ -293,3 +263,28 @@ async def test_operator_writes_tags_and_the_registry_finds_versions_with_them(
     finally:
         await writer.close()
         await shared.close()
+
+
+def test_fetch_continues_after_the_tracking_server_was_killed(
+    fetcher: Fetcher, registry: Registry
+) -> None:
+    server, content = registry.server, os.urandom(1 << 20) * 96
+    run, uri = server.run(server.experiment("killed"))
+    server.put(f"{uri.partition(':/')[2]}/model/model.bin", content)
+    endpoint = ("--endpoint", server.url, "--patience", "60")
+    process = fetcher.start(f"mlflow://runs/{run}/model", *endpoint)
+    parts = fetcher.folder / ".models.fetch" / "parts"
+    try:
+        while not any(p.stat().st_size for p in parts.glob("*.part")):
+            time.sleep(0.005)
+        server.kill()
+        had = sum(p.stat().st_size for p in parts.glob("*.part"))
+        assert had < len(content), "it was killed too late for this test"
+        server.start()
+        done = fetcher.end(process)
+    finally:
+        process.kill()
+        process.communicate()
+    assert done.code == 0, done.output
+    assert "again in" in done.output
+    assert fetcher.files()["model.bin"] == content
