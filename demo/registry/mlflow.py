@@ -74,12 +74,12 @@ class Mlflow:
         return log.split()[-1]
 
     def requests(self) -> Counter[str]:
-        """Requests of the operator's pods so far, by purpose: alias, tags, lineage."""
+        """Requests of the operator's pods so far, by purpose: alias, tags, lineage and example."""
         pods = self._sandbox.get("/api/v1/namespaces/canarium/pods")["items"]
         addresses = {pod["status"].get("podIP") for pod in pods}
         log = self._kubectl("logs", "deployment/mlflow", "--tail=-1")
         return Counter(
-            _PURPOSE.get(path, "lineage")
+            _PURPOSE.get(path, "lineage and example")
             for address, path in _REQUEST.findall(log)
             if address in addresses
         )
