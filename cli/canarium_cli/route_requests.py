@@ -3,11 +3,13 @@ machine does not reach that, through `kubectl port-forward` to the Service of th
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from canarium.api.effective_traffic import REVISION_HEADER
 from canarium.view.entrances import (
     GATEWAY_LABEL,
     Entrance,
@@ -39,6 +41,8 @@ class RouteWay:
 
     sender: Sender
     path: str
+    #: Whether the route adds the revision to each answer of the model.
+    marked: bool
 
 
 def way_through_route(kubectl: Kubectl, model: Raw, path: str) -> RouteWay:
@@ -67,7 +71,7 @@ def way_through_route(kubectl: Kubectl, model: Raw, path: str) -> RouteWay:
     for reference in named:
         sender = _sender(kubectl, route, reference, tried)
         if sender:
-            return RouteWay(sender, outer)
+            return RouteWay(sender, outer, REVISION_HEADER in json.dumps(route.get("spec")))
     raise unreachable(f"No gateway of {name} can be reached: {'; '.join(tried)}. {_OTHERWISE}")
 
 
@@ -87,11 +91,15 @@ def _sender(kubectl: Kubectl, route: Raw, reference: Reference, tried: list[str]
     for entrance in ways:
         services = list(_services_of_istio(kubectl, gateway)) if istio else []
         outside = [x for service in services for x in external_addresses(service)]
+        behind = next(iter(services)) if services else _service(kubectl, gateway, entrance)
+        # An address of the cluster is that of something else here, if of anything.
+        inside = {text(part(behind, "spec"), "clusterIP")}
         for address in (*addresses(gateway), *outside):
+            if address in inside or ".svc" in address:
+                continue
             if _connects(address, entrance.port):
                 return Address(_url(address, entrance), entrance.host)
             tried.append(f"{shown} at {address}:{entrance.port} accepts no connection from here")
-        behind = next(iter(services)) if services else _service(kubectl, gateway, entrance)
         if behind:
             meta = part(behind, "metadata")
             where = kubectl.within(text(meta, "namespace"))

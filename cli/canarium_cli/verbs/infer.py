@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import click
 
+from canarium.api.effective_traffic import REVISION_HEADER
 from canarium.core.facts.revision import recorded_version
 from canarium.view.inference import Origin, Request, origin, role, server_of, usual_request
 from canarium.view.objects import REVISION_LABEL, Objects, Raw, items, label, number, part, text
@@ -102,6 +103,7 @@ def infer_command(
     request = _request(snapshot, target, body, path)
     if request.body is not None:
         sent_headers.setdefault("Content-Type", "application/json")
+    way = None
     if route:
         way = way_through_route(connection.kubectl, snapshot.model, request.path)
         sender, request = way.sender, replace(request, path=way.path)
@@ -125,6 +127,12 @@ def infer_command(
                     raise
                 faults.append(error)
                 continue
+            if way and way.marked and REVISION_HEADER not in reply.headers:
+                raise unreachable(
+                    f"{sender.route} answered with {reply.status} and without the header "
+                    f"{REVISION_HEADER}, which the route adds, so the answer is not of the model. "
+                    "Check that the gateway has the route, or pass --address."
+                )
             source = _origin(snapshot, reply, target)
             replies.append((reply, source))
             first = len(replies) == 1 < repeat

@@ -175,7 +175,8 @@ async def test_infer_finds_the_gateway_of_the_route(
     gateway = gateways.gateway(cluster.namespace)
     gateway["spec"]["listeners"][0]["port"] = port
     put(cluster, gateway)
-    traffic = behind(hostnames=["models.example.org"], pathPrefix="/fraud", rewritePrefix="/")
+    paths = {"pathPrefix": "/fraud", "rewritePrefix": "/", "responseHeaders": False}
+    traffic = behind(hostnames=["models.example.org"], **paths)
     runtime = {"image": "model:1", "readiness": {"path": "/ready"}, "predictPath": "/predict"}
     cluster.apply("1", traffic=traffic, runtime=runtime)
     revision = (await cluster.phase("Ready", "1"))["stable"]["revision"]

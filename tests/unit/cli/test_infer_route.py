@@ -168,6 +168,33 @@ def test_certificate_has_to_be_that_of_the_host_of_the_route(
     assert len(asked) == 1
 
 
+def test_answer_of_something_else_is_not_taken_for_that_of_the_model(kubectl: Standin) -> None:
+    header = {"responseHeaderModifier": {"set": [{"name": "x-canarium-revision", "value": "a"}]}}
+    rule = {"backendRefs": [{"name": "fraud-a", "filters": [header]}]}
+    handler: Any = type("_", (_Gateway,), {"send_header": lambda *_: None, "asked": []})
+    handler.revisions = cycle(_SPLIT)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        routed(kubectl, server.server_port, "127.0.0.1", rules=[rule])
+        done = infer(kubectl)
+        server.shutdown()
+    assert (done.code, done.out) == (5, "")
+    assert "without the header x-canarium-revision, which the route adds" in done.err
+
+
+def test_address_of_the_cluster_is_not_asked_from_here(kubectl: Standin) -> None:
+    with listening() as (port, asked):
+        routed(kubectl, port, "127.0.0.1")
+        spec = {"selector": {"a": "b"}, "ports": [{"port": port}], "clusterIP": "127.0.0.1"}
+        made = {"kind": "Service", "metadata": {"name": "e", "namespace": "eg"}, "spec": spec}
+        first(kubectl, "services", out={"kind": "List", "items": [made]})
+        kubectl.serves("port-forward", _FORWARD.replace("{port}", str(port)))
+        done = infer(kubectl)
+    assert done.code == 0, done.err
+    assert "service/e through kubectl port-forward" in done.err
+    assert len(asked) == 1
+
+
 def without_route(kubectl: Standin) -> None:
     prepared(kubectl, "step-pause")
 
