@@ -45,9 +45,14 @@ class Cluster(Kubernetes):
         what is due without `requeue_after` never happens."""
         end = self.now + seconds
         while self.now < end:
-            self._wake()
+            decided = self._wake()
+            # The instants stay those of a run that leaves none out.
+            idle_until = self.now if decided else self._next_event()
             self.now += tick
-        return self._wake()
+            while self.now < min(end, idle_until):
+                self.now += tick
+        self._wake()
+        return self
 
     def unattended(self, seconds: float, tick: float = 0.5) -> Self:
         """Advances the time while no operator runs."""
@@ -57,10 +62,19 @@ class Cluster(Kubernetes):
             self.now += tick
         return self
 
-    def _wake(self) -> Self:
+    def _wake(self) -> bool:
+        """Decides if there is a reason to; whether there was one."""
         self._live()
         is_due = self.due is not None and self.now >= self.due
-        return self.settle() if is_due or self._facts() != self.decided_on else self
+        if not is_due and self._facts() == self.decided_on:
+            return False
+        self.settle()
+        return True
+
+    def _next_event(self) -> float:
+        """Returns when facts may change next, or the decision is due, if no one acts before."""
+        due = math.inf if self.due is None else self.due
+        return min(due, self._next_change())
 
     def _facts(self) -> Any:
         """Returns all facts that an event reports."""

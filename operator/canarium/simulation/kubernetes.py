@@ -281,6 +281,13 @@ class Kubernetes:
         self._gateway()
         self.shares.append((self.now, self.serving()))
 
+    def _next_change(self) -> float:
+        """Returns when time alone changes something next."""
+        instants = [self.route_written_at + self.lag, *self.dying.values()]
+        for pod in self.pods:
+            instants += (pod.created + self.boot / 2, pod.created + self.boot)
+        return min((instant for instant in instants if instant > self.now), default=math.inf)
+
     def _lasting(self) -> Iterator[Pod]:
         """Yields the pods that are still there, as they are now."""
         counted: Counter[str] = Counter()
