@@ -24,7 +24,10 @@ class Terminal:
             pytest.skip("tmux is not installed")
         self._tmux = [tmux, "-S", str(folder / "tmux"), "-f", "/dev/null"]
         self._start = ["new-session", "-d", "-x", "140", "-y", str(lines), *command]
-        self._environment = {**environment, "TERM": "screen-256color", "LC_ALL": "C.UTF-8"}
+        # pytest tells its workers the size of another terminal.
+        sizes = {"COLUMNS", "LINES"}
+        own = {name: value for name, value in environment.items() if name not in sizes}
+        self._environment = {**own, "TERM": "screen-256color", "LC_ALL": "C.UTF-8"}
 
     def __enter__(self) -> Self:
         subprocess.run([*self._tmux, *self._start], env=self._environment, check=True)
