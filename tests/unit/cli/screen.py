@@ -24,7 +24,7 @@ class Terminal:
             pytest.skip("tmux is not installed")
         self._tmux = [tmux, "-S", str(folder / "tmux"), "-f", "/dev/null"]
         self._start = ["new-session", "-d", "-x", "140", "-y", str(lines), *command]
-        # pytest tells its workers the size of another terminal.
+        # Workers of pytest have the size of another terminal in their environment.
         sizes = {"COLUMNS", "LINES"}
         own = {name: value for name, value in environment.items() if name not in sizes}
         self._environment = {**own, "TERM": "screen-256color", "LC_ALL": "C.UTF-8"}
