@@ -44,6 +44,7 @@ def is_silent(process: subprocess.Popen[str], seconds: float) -> bool:
     return not select.select([process.stdout], [], [], seconds)[0]
 
 
+@pytest.mark.slow
 def test_list_watch_prints_a_line_for_each_model_that_changed(kubectl: Standin) -> None:
     first = [named("calm", "Ready"), named("fraud", "Progressing", step="1/4")]
     answer = {"kind": "List", "metadata": {"resourceVersion": "7"}, "items": first}
@@ -81,6 +82,7 @@ print({json.dumps(answer)!r})
         process.communicate()
 
 
+@pytest.mark.slow
 def test_list_watch_names_models_that_were_deleted_and_an_outage_once(kubectl: Standin) -> None:
     answer = {"kind": "List", "metadata": {"resourceVersion": "7"}, "items": [named("a", "Ready")]}
     kubectl.answers("config", "view", out="risk")

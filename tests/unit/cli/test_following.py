@@ -182,6 +182,7 @@ def test_interrupt_of_get_is_success_only_without_a_goal(
     assert kubectl.run("get", "fraud", *words).code == code
 
 
+@pytest.mark.slow
 def test_kubectl_ends_with_the_program(kubectl: Standin, tmp_path: Path) -> None:
     answer = tmp_path / "model.json"
     answer.write_text(json.dumps(model("Progressing", **_CANDIDATE)))

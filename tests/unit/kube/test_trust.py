@@ -100,6 +100,7 @@ async def listed(client: Client) -> None:
                 await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [by_file, by_kubeconfig], ids=lambda f: f.__name__)
 async def test_requests_succeed_after_the_authority_was_rotated(
     kept: Any, authorities: tuple[Authority, Authority], tmp_path: Path

@@ -191,6 +191,7 @@ async def test_reads_of_all_namespaces_are_limited_at_once_and_in_rate(
     assert time.now == pytest.approx((68 - AT_ONCE) / PER_SECOND)
 
 
+@pytest.mark.slow
 @rule("R31")
 @pytest.mark.parametrize("takes", [0.0, 60.0], ids=["quick", "silent"])
 async def test_hostile_namespaces_do_not_delay_the_read_of_another_one(
@@ -223,6 +224,7 @@ async def test_hostile_namespaces_do_not_delay_the_read_of_another_one(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@pytest.mark.slow
 @rule("R31")
 async def test_adapter_that_never_answers_holds_no_seat_for_longer_than_a_second(
     client: Client, responder: Responder

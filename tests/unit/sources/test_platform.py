@@ -142,6 +142,7 @@ async def test_authorities_that_cannot_be_used_are_named(
     assert words in found.message
 
 
+@pytest.mark.slow
 @rule("R31")
 async def test_memory_of_certificates_is_bounded_and_equal_ones_count_once(rig: SourceRig) -> None:
     platform = Platform.of({}, ("company-ca", "bundle.pem"))
