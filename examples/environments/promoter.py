@@ -3,8 +3,9 @@
 It is the system of a web gate before the end of the bake in staging: the operator sends the version
 there, and this program sets ALIAS in MLflow to it. The model in production follows that alias.
 
-The operator asks again until it gets an answer, and never after that. Setting the alias again
-changes nothing, so an answer that is lost does no harm, and an MLflow that is away only delays it.
+The operator asks again until it gets an answer, and never after that. An MLflow that is away only
+delays the alias. After an answer that was lost, the alias is set again. That changes nothing,
+unless a person has moved it back in the meantime: then it moves forward again.
 
 Only the standard library is needed. Environment: TOKEN, which the Secret of the gate has too;
 MODEL, the registered model; ALIAS; MLFLOW_TRACKING_URI, and MLFLOW_TRACKING_TOKEN if it needs one;
@@ -14,6 +15,7 @@ PORT.
 from __future__ import annotations
 
 import hmac
+import http.client
 import json
 import os
 import urllib.error
@@ -28,12 +30,21 @@ LONGEST = 64 << 10
 PATIENCE = 8.0
 
 
+class RefusedRedirects(urllib.request.HTTPRedirectHandler):
+    """Makes a redirect an error: its host must not get the token, nor its login page count as an
+    answer."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Returns no request to follow, so that the redirect is raised as HTTPError."""
+
+
 class Registry:
     """A registered model of an MLflow server."""
 
     def __init__(self, server: str, token: str, model: str, alias: str) -> None:
         self._url = f"{server.rstrip('/')}/api/2.0/mlflow/registered-models/alias"
         self._token, self.model, self.alias = token, model, alias
+        self._opener = urllib.request.build_opener(RefusedRedirects)
 
     def version(self, uri: str) -> str | None:
         """Returns the version that `uri` names, if it is one of the model."""
@@ -41,13 +52,19 @@ class Registry:
         return version if unquote(name) == self.model and version.isdecimal() else None
 
     def point(self, version: str) -> None:
-        """Sets the alias. Raises OSError."""
+        """Sets the alias. Raises OSError, also if the answer is not one of MLflow."""
         body = json.dumps({"name": self.model, "alias": self.alias, "version": version}).encode()
         headers = {"Content-Type": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         request = urllib.request.Request(self._url, data=body, headers=headers)
-        urllib.request.urlopen(request, timeout=PATIENCE).close()
+        try:
+            with self._opener.open(request, timeout=PATIENCE) as response:
+                answer = json.loads(response.read(LONGEST))
+        except (ValueError, RecursionError, http.client.HTTPException) as error:
+            raise OSError(f"it gave no valid answer: {error}") from error
+        if not isinstance(answer, dict):
+            raise OSError("its answer is not a JSON object")
 
 
 class Handler(BaseHTTPRequestHandler):
