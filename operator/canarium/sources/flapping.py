@@ -8,16 +8,26 @@ and each time another rollout would start.
 A reference flaps once its answers have changed more than `MOST_CHANGES` times within `PERIOD`, and
 until `STEADY` successive ones agree. Of answers that change as a coin does, that many agree once in
 512 attempts.
+
+A retry, or an edit of the spec, makes the model leave its reference and join it again. What was
+noted about the reference is therefore kept for `PERIOD` after its last model has left. An operator
+that starts knows nothing of it.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
 
 #: Changes between successive answers that are usual within a period, and its seconds.
 MOST_CHANGES, PERIOD = 5, 3600.0
 #: Successive answers that have to agree to end it.
 STEADY = 10
+#: References without models that are remembered.
+MOST_FORMER = 1024
+
+R = TypeVar("R", bound=Hashable)
 
 
 class Flapping:
@@ -35,6 +45,17 @@ class Flapping:
         """Whether the last answer differs from the one before."""
         return self._agreeing == 1
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether answers have differed since they were last steady."""
+        return bool(self._changes)
+
+    def note_first(self, uri: str, now: float) -> None:
+        """Notes the answer that the record of a model needed, unless it agrees with the last one:
+        many models may have got the same answer at once."""
+        if self._last not in (None, uri):
+            self.note(uri, now)
+
     def note(self, uri: str, now: float) -> None:
         """Notes an answer; `now` is in monotonic seconds."""
         if uri == self._last:
@@ -48,3 +69,26 @@ class Flapping:
             self._changes.clear()
         elif len(self._changes) > MOST_CHANGES and now - self._changes[0] <= PERIOD:
             self.active = True
+
+
+class FormerReferences(Generic[R]):
+    """What was noted about references that no model follows now: the latest `MOST_FORMER` of those
+    whose answers have changed, each for `PERIOD`."""
+
+    def __init__(self) -> None:
+        #: When the last model left, and what was noted; in the order of leaving.
+        self._kept: dict[R, tuple[float, Flapping]] = {}
+
+    def keep(self, reference: R, flapping: Flapping, now: float) -> None:
+        """Keeps what was noted about a reference whose last model leaves."""
+        if not flapping.has_changes:
+            return
+        self._kept[reference] = (now, flapping)
+        oldest, (left, _) = next(iter(self._kept.items()))
+        if len(self._kept) > MOST_FORMER or now - left > PERIOD:
+            del self._kept[oldest]
+
+    def take(self, reference: R, now: float) -> Flapping:
+        """Returns what was noted about a reference that a model joins, and keeps it no longer."""
+        left, flapping = self._kept.pop(reference, (now, Flapping()))
+        return flapping if now - left <= PERIOD else Flapping()

@@ -14,8 +14,9 @@ a thousand models that follow one reference cost 30 per hour together.
 - **Debounce**: a result other than the one in effect counts once two successive answers agree. The
   second request follows `CONFIRM_AFTER` seconds after the first answer.
 - **A reference that flaps** (see `flapping`) has no new result until it is steady, and the result
-  in effect has the reason. After an answer that differs from the one before, the next request
-  follows after the interval, as usual; after one that agrees, within `CONFIRM_AFTER`.
+  in effect has the reason, also after a retry or an edit of the spec. After an answer that differs
+  from the one before, the next request follows after the interval, as usual; after one that agrees,
+  within `CONFIRM_AFTER`.
 - **A model that joins**: only answers to requests that were sent after it began to follow count for
   it, as an earlier one may be as old as the interval. That one is a result if it is in effect;
   otherwise the next request follows within `CONFIRM_AFTER`. An answer that the record of a model
@@ -36,11 +37,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from canarium.api.reasons import SpecReason
+from canarium.api.reasons import ConditionReason, SpecReason
 from canarium.core.facts.resolution import Follow, Resolution, ResolveRequest
 from canarium.kube.clock import Timing
 from canarium.kube.turns import FairTurns
-from canarium.sources.flapping import MOST_CHANGES, STEADY, Flapping
+from canarium.sources.flapping import MOST_CHANGES, STEADY, Flapping, FormerReferences
 from canarium.sources.registries import Key, Resolve
 from canarium.sources.shared_requests import Reference
 from canarium.telemetry import log_context
@@ -84,6 +85,7 @@ class _Polled:
     """A reference, and the models that follow it."""
 
     reference: Reference
+    flapping: Flapping
     models: dict[Key, _Followed] = field(default_factory=dict)
     #: When the next request is due, by the monotonic clock; None while one waits or is under way.
     due: float | None = None
@@ -95,7 +97,6 @@ class _Polled:
     last: float | None = None
     #: Whether an annotation changed, or a model joined, during a request.
     again: bool = False
-    flapping: Flapping = field(default_factory=Flapping)
 
     @property
     def interval(self) -> float:
@@ -115,7 +116,7 @@ class _Polled:
             result = replace(result, confirmed=self.confirms(followed, result.uri))
             if self.flapping.active:
                 message = _FLAPPING.format(uri=result.request.uri)
-                result = replace(result, reason=SpecReason.SOURCE_FLAPPING, message=message)
+                result = replace(result, reason=ConditionReason.SOURCE_FLAPPING, message=message)
         followed.result = result
         return result != before
 
@@ -135,6 +136,7 @@ class Follower:
         self._wait_left = wait_left
         self._models: dict[Key, _Polled] = {}
         self._references: dict[Reference, _Polled] = {}
+        self._former: FormerReferences[Reference] = FormerReferences()
         #: (due, number, reference), with outdated entries, which are skipped.
         self._queue: list[tuple[float, int, Reference]] = []
         self._numbers = count()
@@ -174,6 +176,7 @@ class Follower:
             del polled.models[key]
             if not polled.models:
                 del self._references[polled.reference]
+                self._former.keep(polled.reference, polled.flapping, self._timing.clock())
 
     async def close(self) -> None:
         """Stops everything."""
@@ -189,7 +192,8 @@ class Follower:
         polled = self._references.get(reference)
         wait = self._varied(followed.follow.interval)
         if polled is None:
-            polled = self._references[reference] = _Polled(reference)
+            flapping = self._former.take(reference, self._timing.clock())
+            polled = self._references[reference] = _Polled(reference, flapping)
             self._schedule(polled, wait if first else self._timing.chance.random() * wait)
         elif polled.due is not None and polled.due > self._timing.clock() + wait:
             self._schedule(polled, wait)
@@ -200,8 +204,7 @@ class Follower:
         if first and first.uri:
             differs = answer is not None and answer.uri not in (None, first.uri)
             polled.answer = answer = first
-            if differs:  # One answer may be the first of many models, and agrees with itself.
-                polled.flapping.note(first.uri, self._timing.clock())
+            polled.flapping.note_first(first.uri, self._timing.clock())
             # The first of two that have to agree.
             for other in polled.models.values():
                 other.last_uri, other.agrees = first.uri, False

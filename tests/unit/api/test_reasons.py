@@ -88,6 +88,12 @@ def test_every_type_and_reason_of_a_rollout_is_in_the_reference() -> None:
             assert {e.reason for e in cluster.events} <= WORDS
 
 
+@rule("R26")
+def test_reference_that_flaps_is_a_reason_of_its_condition_and_not_of_an_invalid_spec() -> None:
+    assert "SourceFlapping" not in set(reasons.SpecReason)
+    assert reasons.ConditionReason.SOURCE_FLAPPING.meaning.startswith("`SourceResolved`: ")
+
+
 @rule("R30")
 def test_reasons_of_a_source_fit_models_without_an_endpoint_and_without_a_secret() -> None:
     """A hub or an OCI registry is usually named by the URI alone, and a refusal may lie in the

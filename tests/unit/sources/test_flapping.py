@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from canarium.core.facts.resolution import Follow
-from canarium.sources.flapping import MOST_CHANGES, STEADY
+from canarium.sources.flapping import (
+    MOST_CHANGES,
+    MOST_FORMER,
+    PERIOD,
+    STEADY,
+    Flapping,
+    FormerReferences,
+)
 from canarium.sources.follower import CONFIRM_AFTER
 from sources.followed import KEY, SharedReference
 
@@ -25,13 +32,27 @@ class Rig(SharedReference):
         super().__init__()
         self.answer = SEVEN
         self.in_effect = SEVEN
+        #: Another one after a retry, or after an edit of the spec.
+        self.attempt = "1"
         #: When another result took effect.
         self.rollouts: list[float] = []
         #: The reason of the result after each request.
         self.reasons: list[str | None] = []
 
     def follow(self) -> None:
-        self.want(KEY, Follow(INTERVAL, self.in_effect))
+        self.want(KEY, Follow(INTERVAL, self.in_effect), attempt=self.attempt)
+
+    def retry(self, after: float = 0.0) -> None:
+        """Resolves again what is in effect, as for another spec; `after`: seconds until then."""
+        self.loop.run(self._forget())
+        self.loop.advance(after)
+        self.attempt += "1"
+        self.in_effect = self.answer
+        follow = Follow(INTERVAL, self.in_effect)
+        self.want(KEY, follow, first=self.in_effect, attempt=self.attempt)
+
+    async def _forget(self) -> None:
+        self.follower.forget(KEY)
 
     def until(self, end: float, answer: Callable[[], str]) -> None:
         """Lets time pass; each request has the next `answer`."""
@@ -106,6 +127,59 @@ def test_models_that_join_with_one_answer_do_not_make_a_reference_steady(rig: Ri
     found = rig.follower.result(KEY)
     assert found
     assert (found.reason, found.confirmed) == ("SourceFlapping", False)
+
+
+@rule("R26", "R31")
+def test_retries_of_a_model_that_alone_follows_a_reference_do_not_end_its_flapping(
+    rig: Rig,
+) -> None:
+    answer = by_chance()
+    rig.until(HOURS, answer)
+    before = len(rig.rollouts)
+    for number in range(5):
+        rig.retry(after=PERIOD * number / 5)
+        result = rig.follower.result(KEY)
+        assert result
+        assert (result.uri, result.reason) == (rig.in_effect, "SourceFlapping")
+        rig.until(rig.loop.time() + 1800.0, answer)
+    assert rig.rollouts[before:] == []
+    assert set(rig.reasons[-5 * 15 :]) == {"SourceFlapping"}
+
+
+@rule("R26")
+def test_changes_before_a_retry_and_the_answer_to_it_count(rig: Rig) -> None:
+    numbers = always_new()
+    rig.until(INTERVAL, lambda: SEVEN)
+    for _ in range(MOST_CHANGES):
+        rig.until(rig.loop.time() + 1.0, numbers)
+    assert rig.reasons[-1] is None
+    rig.answer = numbers()
+    rig.retry()
+    result = rig.follower.result(KEY)
+    assert result
+    assert result.reason == "SourceFlapping"
+
+
+@rule("R26")
+def test_reference_without_models_is_forgotten_after_an_hour(rig: Rig) -> None:
+    rig.until(HOURS, by_chance())
+    rig.retry(after=PERIOD + 1.0)
+    result = rig.follower.result(KEY)
+    assert result
+    assert (result.uri, result.reason, result.confirmed) == (rig.in_effect, None, True)
+
+
+@rule("R31")
+def test_number_of_remembered_references_without_models_is_bounded() -> None:
+    former: FormerReferences[int] = FormerReferences()
+    changed = [Flapping() for _ in range(MOST_FORMER + 1)]
+    for number, flapping in enumerate(changed):
+        flapping.note(SEVEN, 0.0)
+        flapping.note(EIGHT, 0.0)
+        former.keep(number, flapping, 1.0)
+    former.keep(MOST_FORMER + 1, Flapping(), 2.0)  # It has no changes to remember.
+    kept = [former.take(number, 2.0) is flapping for number, flapping in enumerate(changed)]
+    assert kept == [False] + [True] * MOST_FORMER
 
 
 @rule("R26")

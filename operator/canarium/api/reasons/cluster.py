@@ -208,13 +208,6 @@ class SpecReason(Reason):
         _KEEPS,
         "Check the registry, and that the operator reaches it.",
     )
-    SOURCE_FLAPPING = (
-        "SourceFlapping",
-        "What the followed reference names changes again and again.",
-        "Rolls out nothing new of it until ten successive answers agree; what serves is unchanged.",
-        "Find what moves it: two pipelines that use one alias, or a replica of the registry that "
-        "lags behind.",
-    )
     TEMPLATE_INVALID = (
         "TemplateInvalid",
         "A template of the runtime cannot be rendered.",

@@ -170,6 +170,13 @@ class ConditionReason(Reason):
         "Rolls it out when the pause ends.",
         "To continue, annotate `canarium.dev/resume` or set `spec.paused` to false.",
     )
+    SOURCE_FLAPPING = (
+        "SourceFlapping",
+        "`SourceResolved`: what the followed reference names changes again and again.",
+        "Rolls out nothing new of it until ten successive answers agree; what serves is unchanged.",
+        "Find what moves it: two pipelines that use one alias, or a replica of the registry that "
+        "lags behind.",
+    )
     TAGS_WRITTEN = (
         "TagsWritten",
         "`RegistryTagged`: the registry has accepted every tag.",
