@@ -13,39 +13,53 @@ from __future__ import annotations
 
 import http.client
 import json
+import queue
 import random
 import re
 import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import IO, Protocol, Self
 from urllib.parse import urlsplit
 
 from canarium.view.inference import Request
 from canarium_cli.exits import CliError, Exit, unreachable, usage
 from canarium_cli.faults import fault
 from canarium_cli.kubectl import Kubectl
-from canarium_cli.processes import stdin_of_kubectl
+from canarium_cli.processes import not_started, stdin_of_kubectl
 
 #: Largest answer that is read, in bytes.
 _LARGEST = 16 * 1024 * 1024
+#: Codes of OpenSSL (X509_V_ERR_* in x509_vfy.h): a certificate that it cannot trace to an authority
+#: it trusts, one that is not valid yet or has expired, and one for another host or address.
+_UNKNOWN_AUTHORITY, _WRONG_TIME, _WRONG_HOST = (18, 19, 20, 21), (9, 10), (62, 64)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. Header names are in lower case; `pod` is empty where another program chose it."""
+    """An answer. Header names are in lower case; `pod` is empty where another program chose it.
+
+    `foreign`: something before the model answered, such as a gateway that has no endpoint.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: str
     milliseconds: float
     pod: str = ""
+    foreign: bool = False
+
+    @property
+    def is_error(self) -> bool:
+        """Whether a caller has no answer of the model, or an error."""
+        return self.foreign or self.status >= 400
 
 
 class Sender(Protocol):
@@ -82,13 +96,10 @@ class _ApiProxy:
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="modeldeploy-"))
             self._socket = str(Path(folder) / "proxy")
-            process = _start(
-                self._kubectl.command(
-                    "proxy", f"--unix-socket={self._socket}", f"--accept-paths={paths}"
-                )
+            command = self._kubectl.command(
+                "proxy", f"--unix-socket={self._socket}", f"--accept-paths={paths}"
             )
-            stack.callback(_end, process)
-            _first_line(process, "Starting to serve")
+            stack.enter_context(_listening(command, "Starting to serve"))
             self._stack = stack.pop_all()
         return self
 
@@ -156,9 +167,7 @@ class Forward:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            process = _start(self._command)
-            stack.callback(_end, process)
-            line = _first_line(process, "Forwarding from")
+            line = stack.enter_context(_listening(self._command, "Forwarding from"))
             match = re.search(r":(\d+) ->", line)
             if not match:
                 raise unreachable(f"kubectl port-forward did not name its port: {line}")
@@ -222,6 +231,8 @@ class _SecureConnection(http.client.HTTPSConnection):
         self._name = name
 
     def connect(self) -> None:
+        # First, since `wrap_socket` closes the socket after other errors only.
+        self._name.encode("idna")
         plain = socket.create_connection((self.host, self.port), self.timeout)
         self.sock = self._trust.wrap_socket(plain, server_hostname=self._name)
 
@@ -255,11 +266,11 @@ def _exchange(
             Exit.TIMEOUT,
         ) from None
     except ssl.SSLCertVerificationError as error:
+        reason = error.verify_message.rstrip(".")
         raise unreachable(
-            f"{method} {path}: the certificate is not accepted: {error.verify_message}. Set "
-            "SSL_CERT_FILE to the certificates of its authority."
+            f"{method} {path}: the certificate is not accepted: {reason}. {_remedy(error)}"
         ) from None
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, UnicodeError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise unreachable(
             f"{method} {path}: no answer: {reason}. Check the address, and that pods are ready."
@@ -268,6 +279,17 @@ def _exchange(
         connection.close()
     named = {name.lower(): value for name, value in answer.getheaders()}
     return Reply(answer.status, named, content, (time.monotonic() - start) * 1000)
+
+
+def _remedy(error: ssl.SSLCertVerificationError) -> str:
+    """What to do about a certificate that was not accepted."""
+    if error.verify_code in _UNKNOWN_AUTHORITY:
+        return "Set SSL_CERT_FILE to the certificates of its authority."
+    if error.verify_code in _WRONG_TIME:
+        return "Renew the certificate of the listener, or correct the clock of this machine."
+    if error.verify_code in _WRONG_HOST:
+        return "Check the hosts of the route, the certificate of the listener and the address."
+    return "Check the certificate of the listener."
 
 
 def _raise_for_api_server(reply: Reply, target: str) -> None:
@@ -293,26 +315,49 @@ def _raise_for_api_server(reply: Reply, target: str) -> None:
     raise unreachable(f"{target}: {message}.")
 
 
-def _start(command: list[str]) -> subprocess.Popen[str]:
-    pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=stdin_of_kubectl(), stdout=pipe, stderr=pipe, text=True)
+@contextmanager
+def _listening(command: Sequence[str], begin: str) -> Iterator[str]:
+    """Runs kubectl within `with`, and yields the line with which it reports that it listens.
+
+    Raises CliError if it ends before that.
+    """
+    # A file, since nothing reads it meanwhile: a full pipe would block kubectl.
+    with tempfile.TemporaryFile("w+", errors="replace") as errors:
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=stdin_of_kubectl(),
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                errors="replace",
+            )
+        except OSError as error:
+            raise not_started(command, error) from None
+        assert process.stdout is not None
+        lines = queue.Queue[str]()
+        # It prints a line for each connection, so its stdout is read until it ends.
+        reader = threading.Thread(target=_read, args=(process.stdout, begin, lines), daemon=True)
+        reader.start()
+        try:
+            line = lines.get()
+            if not line:
+                process.wait()
+                errors.seek(0)
+                raise fault(errors.read())
+            yield line
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait()
+            # Not for long: a process that kubectl has started may hold the pipe open.
+            reader.join(1.0)
 
 
-def _first_line(process: subprocess.Popen[str], begin: str) -> str:
-    """Waits for the line with which kubectl reports that it listens. Raises CliError if it ends."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    for line in process.stdout:
-        if line.startswith(begin):
-            return line
-    process.wait()
-    raise fault(process.stderr.read())
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        process.terminate()
-    process.wait()
-    for stream in (process.stdout, process.stderr):
-        if stream:
-            stream.close()
+def _read(stream: IO[str], begin: str, lines: queue.Queue[str]) -> None:
+    """Reads a stream to its end; passes on the lines that begin so, and then an empty one."""
+    with stream:
+        for line in stream:
+            if line.startswith(begin):
+                lines.put(line)
+    lines.put("")

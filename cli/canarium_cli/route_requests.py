@@ -3,7 +3,6 @@ machine does not reach that, through `kubectl port-forward` to the Service of th
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,6 +14,7 @@ from canarium.view.entrances import (
     Entrance,
     Reference,
     addresses,
+    adds_header,
     entrances,
     external_addresses,
     path_to,
@@ -71,7 +71,7 @@ def way_through_route(kubectl: Kubectl, model: Raw, path: str) -> RouteWay:
     for reference in named:
         sender = _sender(kubectl, route, reference, tried)
         if sender:
-            return RouteWay(sender, outer, REVISION_HEADER in json.dumps(route.get("spec")))
+            return RouteWay(sender, outer, adds_header(route, REVISION_HEADER))
     raise unreachable(f"No gateway of {name} can be reached: {'; '.join(tried)}. {_OTHERWISE}")
 
 
@@ -147,10 +147,10 @@ def _services_of_istio(kubectl: Kubectl, gateway: Raw) -> Iterator[Raw]:
 
 
 def _connects(address: str, port: int) -> bool:
-    """Whether something listens at an address."""
+    """Whether something listens at an address; nothing does at a name that is not valid."""
     try:
         socket.create_connection((address, port), timeout=_PATIENCE).close()
-    except OSError:
+    except (OSError, UnicodeError):
         return False
     return True
 

@@ -87,6 +87,8 @@ class Listing:
             whole = parser.rest()
         except ValueError as error:
             raise _not_json(error) from None
+        except RecursionError:
+            raise too_deep() from None
         if not str(whole.get("kind", "")).endswith("List"):
             raise _not_objects()
         self.version = text(whole.get("metadata"), "resourceVersion")
@@ -171,7 +173,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _first_value(words: str) -> tuple[dict[str, Any], int] | None:
-    """The first JSON object of a text and where it ends; None while it is not complete."""
+    """The first JSON object of a text and where it ends; None while it is not complete.
+
+    Raises CliError if it is nested too deeply.
+    """
     start = len(words) - len(words.lstrip())
     # An object ends with a brace: without it, decoding a part of it again would be in vain.
     if "}" not in words:
@@ -180,4 +185,6 @@ def _first_value(words: str) -> tuple[dict[str, Any], int] | None:
         value, end = json.JSONDecoder().raw_decode(words, start)
     except ValueError:
         return None
+    except RecursionError:
+        raise too_deep() from None
     return (value, end) if isinstance(value, dict) else None

@@ -31,6 +31,8 @@ from canarium_cli.requests import Address, EndpointProxy, Forward, Reply, Sender
 from canarium_cli.route_requests import way_through_route
 
 _MOST = 10_000
+#: Of an answer without the header that the route adds to each answer of the model.
+_OF_GATEWAY = Origin("", f"no header {REVISION_HEADER}")
 
 
 @click.command("infer")
@@ -128,12 +130,16 @@ def infer_command(
                 faults.append(error)
                 continue
             if way and way.marked and REVISION_HEADER not in reply.headers:
-                raise unreachable(
-                    f"{sender.route} answered with {reply.status} and without the header "
-                    f"{REVISION_HEADER}, which the route adds, so the answer is not of the model. "
-                    "Check that the gateway has the route, or pass --address."
-                )
-            source = _origin(snapshot, reply, target)
+                if not replies:
+                    raise unreachable(
+                        f"{sender.route} answered with {reply.status} and without the header "
+                        f"{REVISION_HEADER}, which the route adds, so the answer is not of the "
+                        "model. Check that the gateway has the route, or pass --address."
+                    )
+                # A gateway itself answers while it has no endpoint, which is part of the split.
+                reply, source = replace(reply, foreign=True), _OF_GATEWAY
+            else:
+                source = _origin(snapshot, reply, target)
             replies.append((reply, source))
             first = len(replies) == 1 < repeat
             if first and not source.revision and isinstance(sender, ServiceProxy):
@@ -145,9 +151,9 @@ def infer_command(
         _print_one(snapshot, *replies[0], request, sender, output)
     else:
         _print_split(connection, snapshot, replies, faults, sender, output)
-    if request.guessed and any(reply.status >= 400 for reply, _ in replies):
+    if request.guessed and any(x.is_error and not x.foreign for x, _ in replies):
         echo("The body was a guess: pass one that the model takes with -f.", err=True)
-    if faults or any(reply.status >= 400 for reply, _ in replies):
+    if faults or any(reply.is_error for reply, _ in replies):
         raise SystemExit(int(Exit.FAILED))
 
 
@@ -292,7 +298,7 @@ def _print_split(
                     {
                         "revision": revision or None,
                         "requests": len(group),
-                        "errors": sum(x.status >= 400 for x in group),
+                        "errors": sum(x.is_error for x in group),
                         "percent": round(100 * len(group) / len(replies), 1),
                         "medianMilliseconds": round(_median(group), 1),
                     }
@@ -306,7 +312,12 @@ def _print_split(
     write(table(head, rows, width=columns()), connection.color)
     echo(f"\n{len(replies) + len(faults)} requests to {sender.route}, each on its own connection.")
     echo(f"The revision is known by: {', '.join(hows) or 'nothing, there was no answer'}.")
-    if "" in groups:
+    if _OF_GATEWAY.how in hows:
+        echo(
+            f"Answers without the header {REVISION_HEADER}, which the route adds, are of the "
+            "gateway, not of the model: they count as errors."
+        )
+    elif "" in groups:
         echo(
             "Answers of an unknown revision name no version. To measure the split, use --route "
             "with a route that adds response headers or a server of the Open Inference Protocol, "
@@ -335,7 +346,7 @@ def _rows(
             str(len(group)),
             f"{100 * len(group) / total:.1f} %",
             f"{weights[revision]} %" if revision in weights else "-",
-            str(sum(x.status >= 400 for x in group)),
+            str(sum(x.is_error for x in group)),
             f"{_median(group):.0f} ms",
         )
 

@@ -177,6 +177,25 @@ def _concrete(host: str, name: str) -> str:
     return host.replace("*", name, 1)
 
 
+def adds_header(route: Raw, name: str) -> bool:
+    """Returns whether a route sets a header of each answer; a match of requests sets none."""
+    spec = part(route, "spec")
+    if text(route, "kind") == "VirtualService":
+        targets = [one for rule in items(spec, "http") for one in items(rule, "route")]
+        added = [list(part(one, "headers", "response", "set")) for one in targets]
+    else:
+        targets = [one for rule in items(spec, "rules") for one in items(rule, "backendRefs")]
+        added = [
+            [
+                text(header, "name")
+                for one in items(target, "filters")
+                for header in items(part(one, "responseHeaderModifier"), "set")
+            ]
+            for target in targets
+        ]
+    return bool(added) and all(name in map(str.lower, names) for names in added)
+
+
 def selects(gateway: Raw) -> Mapping[str, str]:
     """Returns the labels of the pods of a Gateway of Istio."""
     return {str(k): str(v) for k, v in part(gateway, "spec", "selector").items()}

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -17,6 +17,10 @@ from typing import Any
 import pytest
 
 from canarium.view.entrances import GATEWAY_LABEL
+from canarium.view.inference import Request
+from canarium_cli import requests
+from canarium_cli.exits import CliError
+from canarium_cli.kubectl import Kubectl
 from cli.standin import Ended, Standin
 from cli.test_infer import prepared
 from sandbox import pki
@@ -38,12 +42,14 @@ class _Gateway(http.server.BaseHTTPRequestHandler):
 
     asked: list[tuple[str, str]]
     revisions: Iterator[str]
+    unmarked: Collection[int]
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.asked.append((self.headers["Host"], self.path))
         self.send_response(200)
-        self.send_header("X-Canarium-Revision", next(self.revisions))
+        if len(self.asked) - 1 not in self.unmarked:
+            self.send_header("X-Canarium-Revision", next(self.revisions))
         self.end_headers()
         self.wfile.write(b"fine")
 
@@ -51,9 +57,13 @@ class _Gateway(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def listening(context: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[Any]]]:
-    """A gateway on loopback: its port, and which hosts and paths were asked for."""
-    handler: Any = type("_", (_Gateway,), {"asked": [], "revisions": cycle(_SPLIT)})
+def listening(
+    context: ssl.SSLContext | None = None, unmarked: Collection[int] = ()
+) -> Iterator[tuple[int, list[Any]]]:
+    """A gateway on loopback: its port, and which hosts and paths were asked for. The answers whose
+    numbers are `unmarked` have no header of a route."""
+    members = {"asked": [], "revisions": cycle(_SPLIT), "unmarked": unmarked}
+    handler: Any = type("_", (_Gateway,), members)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -168,18 +178,113 @@ def test_certificate_has_to_be_that_of_the_host_of_the_route(
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize(
+    ("days", "host", "reason", "remedy"),
+    [
+        ("3650", "other.example.org", "Hostname mismatch", "Check the hosts of the route, the cer"),
+        ("-1", _HOST, "certificate has expired", "Renew the certificate of the listener, or corre"),
+    ],
+)
+def test_certificate_of_a_trusted_authority_that_is_not_accepted_has_another_remedy(
+    kubectl: Standin,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    days: str,
+    host: str,
+    reason: str,
+    remedy: str,
+) -> None:
+    authority = pki.Authority(tmp_path / "pki")
+    authority.make()
+    monkeypatch.setattr(pki, "_DAYS", days)
+    authority.serving("gateway", [], [host])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.pair("gateway"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+    with listening(context) as (port, _):
+        routed(kubectl, port, "127.0.0.1", protocol="HTTPS", hostnames=[_HOST])
+        done = infer(kubectl)
+    assert done.code == 5
+    assert f"the certificate is not accepted: {reason}" in done.err
+    assert remedy in done.err
+    assert "SSL_CERT_FILE" not in done.err
+    assert ".. " not in done.err
+
+
+def test_name_that_no_certificate_can_have_leaves_no_connection_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        name = f"{'a' * 64}.example.org"
+        connection = requests._connection("127.0.0.1", server.getsockname()[1], name, True, 5)
+        with pytest.raises(CliError, match=r"no answer: .*label"):
+            requests._exchange(connection, "/", None, {})
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+def test_port_forward_is_not_blocked_by_what_it_prints(
+    kubectl: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As kubectl, which prints a line for each connection and for each failure of one.
+    script = """#!{python} -S
+import http.server, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_): pass
+    def do_GET(self):
+        for stream in sys.stdout, sys.stderr:
+            print("Handling connection for 8080" * 4000, file=stream, flush=True)
+        self.send_response(200); self.end_headers()
+with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+    print(f"Forwarding from 127.0.0.1:{server.server_port} -> 8080", flush=True)
+    server.serve_forever()
+"""
+    kubectl.serves("port-forward", script)
+    monkeypatch.setenv("KUBECTL", str(kubectl.path))
+    with requests.Forward(Kubectl(), "pod/a", 8080) as forward:
+        for _ in range(3):
+            assert forward.send(Request("/", None, ""), {}, 5).status == 200
+
+
 def test_answer_of_something_else_is_not_taken_for_that_of_the_model(kubectl: Standin) -> None:
     header = {"responseHeaderModifier": {"set": [{"name": "x-canarium-revision", "value": "a"}]}}
     rule = {"backendRefs": [{"name": "fraud-a", "filters": [header]}]}
-    handler: Any = type("_", (_Gateway,), {"send_header": lambda *_: None, "asked": []})
-    handler.revisions = cycle(_SPLIT)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        routed(kubectl, server.server_port, "127.0.0.1", rules=[rule])
-        done = infer(kubectl)
-        server.shutdown()
+    with listening(unmarked={0}) as (port, _):
+        routed(kubectl, port, "127.0.0.1", rules=[rule])
+        done = infer(kubectl, "--repeat", "2")
     assert (done.code, done.out) == (5, "")
     assert "without the header x-canarium-revision, which the route adds" in done.err
+
+
+def test_answer_of_the_gateway_itself_counts_as_an_error_of_an_unknown_revision(
+    kubectl: Standin,
+) -> None:
+    header = {"responseHeaderModifier": {"set": [{"name": "x-canarium-revision", "value": "a"}]}}
+    rule = {"backendRefs": [{"name": "fraud-a", "filters": [header]}]}
+    with listening() as (port, _):
+        routed(kubectl, port, "127.0.0.1", rules=[rule])
+        assert infer(kubectl, "--repeat", "10").code == 0
+    with listening(unmarked={2, 5}) as (port, _):
+        routed(kubectl, port, "127.0.0.1", rules=[rule])
+        done = infer(kubectl, "--repeat", "10", "-o", "json")
+    assert done.code == 1, done.err
+    assert done.err == ""
+    split = {x["revision"]: (x["requests"], x["errors"]) for x in json.loads(done.out)["split"]}
+    assert split == {"jgpcfw9h": (6, 0), "4nb6hnp6": (2, 0), None: (2, 2)}
+    with listening(unmarked={2, 5}) as (port, _):
+        routed(kubectl, port, "127.0.0.1", rules=[rule])
+        text = infer(kubectl, "--repeat", "10")
+    assert text.code == 1
+    assert "Answers without the header x-canarium-revision" in text.out
+    assert "use --route" not in text.out
+
+
+def test_match_of_a_header_is_not_taken_for_a_header_of_answers(kubectl: Standin) -> None:
+    asks = {"headers": [{"name": "x-canarium-revision", "value": "candidate"}]}
+    rules = [{"backendRefs": [{"name": "a"}]}, {"matches": [asks], "backendRefs": [{"name": "b"}]}]
+    with listening(unmarked=range(1)) as (port, _):
+        routed(kubectl, port, "127.0.0.1", rules=rules)
+        done = infer(kubectl)
+    assert (done.code, done.out) == (0, "fine\n"), done.err
 
 
 def test_address_of_the_cluster_is_not_asked_from_here(kubectl: Standin) -> None:
@@ -229,6 +334,10 @@ def away(kubectl: Standin) -> None:
     routed(kubectl, free_port(), "127.0.0.1")
 
 
+def nameless(kubectl: Standin) -> None:
+    routed(kubectl, 80, f"{'a' * 64}.example.org")
+
+
 @pytest.mark.parametrize(
     ("scenario", "code", "message"),
     [
@@ -239,6 +348,7 @@ def away(kubectl: Standin) -> None:
         (without_gateway, 5, "gateway/public (namespace infra) does not exist"),
         (of_tcp, 5, "gateway/public (namespace infra) has no HTTP listener for its hosts"),
         (away, 5, "accepts no connection from here; gateway/public (namespace infra) has no Serv"),
+        (nameless, 5, "a.example.org:80 accepts no connection from here"),
     ],
 )
 def test_route_that_takes_no_request_from_here_is_one_sentence(

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from canarium_cli.exits import CliError
 from canarium_cli.fleet_watch import FleetWatch
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.reads import read_all
+from canarium_cli.streaming import Watch
 from cli.screen import Terminal
 from cli.standin import Standin
 from view.samples import sample
@@ -117,6 +119,21 @@ def test_list_that_ends_in_the_middle_is_an_error_and_prints_nothing(kubectl: St
     done = kubectl.run("list")
     assert (done.code, done.out) == (5, "")
     assert "kubectl did not answer with JSON" in done.err
+
+
+@pytest.mark.parametrize("answer", ["{deep}", '{"items": [{deep}]}', '{"items": [], "x": {deep}}'])
+def test_list_that_is_nested_too_deeply_is_an_error(kubectl: Standin, answer: str) -> None:
+    kubectl.prints(answer.replace("{deep}", "[" * 100_000 + "]" * 100_000))
+    done = kubectl.run("list", "-n", "default")
+    assert (done.code, done.out) == (5, "")
+    assert "kubectl answered with JSON that is nested too deeply" in done.err
+
+
+def test_event_that_is_nested_too_deeply_is_an_error() -> None:
+    # The shell writes the brackets: they would be too long for a command line.
+    script = "printf '{\"type\":'; printf '[%.0s' $(seq 100000); printf '}'"
+    with pytest.raises(CliError, match="nested too deeply"):
+        next(iter(Watch(["sh", "-c", script])))
 
 
 def test_kubectl_that_never_ends_its_list_is_a_timeout(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from canarium.api.effective_traffic import REVISION_HEADER
 from canarium.view.entrances import (
     GATEWAY_LABEL,
     Entrance,
     Reference,
+    adds_header,
     entrances,
     path_to,
     references,
@@ -151,8 +154,30 @@ def test_path_of_the_server_is_asked_for_below_the_prefix_of_the_route(
     assert path_to({"kind": "VirtualService", "spec": spec}, path) == outer
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "rules", "targets", "modifiers"),
+    [
+        ("canary", "HTTPRoute", "rules", "backendRefs", "filters"),
+        ("grpc", "GRPCRoute", "rules", "backendRefs", "filters"),
+        ("istio", "VirtualService", "http", "route", "headers"),
+    ],
+)
+def test_header_of_answers_is_added_by_a_modifier_of_each_backend(
+    name: str, kind: str, rules: str, targets: str, modifiers: str
+) -> None:
+    route = golden(name, kind)
+    assert adds_header(route, REVISION_HEADER)
+    assert not adds_header(route, "x-other")
+    for rule in route["spec"][rules]:
+        for target in rule[targets]:
+            del target[modifiers]
+            assert not adds_header(route, REVISION_HEADER)
+    assert REVISION_HEADER in json.dumps(route), "the rule for the candidate still asks for it"
+
+
 @pytest.mark.parametrize("odd", [{}, {"spec": None}, {"spec": {"rules": 1, "listeners": "x"}}])
 def test_odd_objects_have_no_entrance(odd: dict[str, Any]) -> None:
     assert references(odd) == ()
     assert entrances(odd, Reference("a", "b"), odd) == ()
     assert path_to(odd, "/x") == "/x"
+    assert not adds_header(odd, REVISION_HEADER)
