@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,8 @@ from canarium_cli.reads import read_all
 
 #: Seconds between two views with --watch, unless something changes.
 _INTERVAL = 1.0
+#: Lines for the head, a model and the number of those below, which an outage never replaces.
+_FEWEST = 3
 
 
 class _PhaseName(click.Choice[str]):
@@ -98,7 +101,7 @@ def _watch(
         try:
             while True:
                 fault = models.fault
-                outage = [line(Span(f"Connection lost: {fault}", Style.WARNING))] if fault else []
+                outage = _outage(fault, columns())[: max(1, height() - _FEWEST)]
                 if screen.redraws:
                     if changed:
                         shown = [seen for seen in models.ordered() if wanted(seen.row)]
@@ -116,8 +119,17 @@ def _watch(
             raise SystemExit(0) from None
 
 
+def _outage(fault: str, width: int | None) -> list[Line]:
+    """The lines about an outage; none without one. A terminal would wrap a longer line into rows
+    that do not count."""
+    words = f"Connection lost: {fault}" if fault else ""
+    parts = textwrap.wrap(words, width) if width else [words] if words else []
+    return [line(Span(part, Style.WARNING)) for part in parts]
+
+
 def _first_lines(shown: Sequence[Seen], namespaces: bool, wide: bool, room: int) -> list[Line]:
     """The lines that fit into `room`: only these are made, however many models there are."""
+    room = max(1, room)
     now, count, lines = time.time(), min(len(shown), room), list[Line]()
     while True:
         rows = tuple(seen.at(now) for seen in shown[:count])

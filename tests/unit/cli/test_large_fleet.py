@@ -100,6 +100,25 @@ def test_list_watch_shows_the_first_lines_that_fit_on_the_terminal(
     assert len(rows) >= 7
 
 
+def test_lines_about_an_outage_leave_the_head_of_the_list_on_the_terminal(
+    kubectl: Standin, tmp_path: Path, command: dict[str, str]
+) -> None:
+    words = f"Unable to connect to the server: {'no route to the proxy ' * 15}(end)"
+    script = (
+        f"#!/bin/sh\nmkdir asked 2>/dev/null && exec cat answer-1-1\necho '{words}' >&2\nexit 1\n"
+    )
+    kubectl.serves("get", script)
+    with Terminal(tmp_path, program("list", "-w", "-n", "default"), command, lines=12) as terminal:
+        shown = terminal.until(lambda text: "(end)" in text)
+    head, *rows = shown.rstrip().splitlines()
+    assert head.startswith("NAME")
+    assert len(rows) <= 10
+    (begin,) = [number for number, row in enumerate(rows) if row.startswith("Connection lost: ")]
+    assert rows[begin - 1].endswith("more: see `list` without -w, or `top`.")
+    assert len(rows[begin:]) > 2
+    assert " ".join(rows[begin:]).endswith("(end). Check the network and the --context.")
+
+
 def test_top_scrolls_through_all_models(tmp_path: Path, command: dict[str, str]) -> None:
     with Terminal(tmp_path, program("top", "-n", "default"), command, lines=12) as terminal:
         shown = terminal.until(lambda text: "of 500" in text)
