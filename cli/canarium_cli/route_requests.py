@@ -4,26 +4,21 @@ machine does not reach that, through `kubectl port-forward` to the Service of th
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from canarium.api.effective_traffic import REVISION_HEADER
 from canarium.view.entrances import (
-    GATEWAY_LABEL,
     Entrance,
     Reference,
     addresses,
     adds_header,
     entrances,
-    external_addresses,
     path_to,
     references,
-    selects,
-    service_of,
 )
 from canarium.view.objects import Raw, part, text
-from canarium_cli.exits import Forbidden, unreachable, usage
+from canarium_cli.exits import unreachable, usage
+from canarium_cli.gateway_services import services_of, services_of_istio
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.reads import traffic_object
 from canarium_cli.requests import Address, Forward, Sender
@@ -72,7 +67,8 @@ def way_through_route(kubectl: Kubectl, model: Raw, path: str) -> RouteWay:
         sender = _sender(kubectl, route, reference, tried)
         if sender:
             return RouteWay(sender, outer, adds_header(route, REVISION_HEADER))
-    raise unreachable(f"No gateway of {name} can be reached: {'; '.join(tried)}. {_OTHERWISE}")
+    causes = "; ".join(dict.fromkeys(tried))
+    raise unreachable(f"No gateway of {name} can be reached: {causes}. {_OTHERWISE}")
 
 
 def _sender(kubectl: Kubectl, route: Raw, reference: Reference, tried: list[str]) -> Sender | None:
@@ -88,62 +84,34 @@ def _sender(kubectl: Kubectl, route: Raw, reference: Reference, tried: list[str]
     ways = entrances(route, reference, gateway)
     if not ways:
         tried.append(f"{shown} has no HTTP listener for its hosts")
+        return None
+    behind = (
+        services_of_istio(kubectl, gateway)
+        if istio
+        else services_of(kubectl, gateway, {entrance.port for entrance in ways})
+    )
     for entrance in ways:
-        services = list(_services_of_istio(kubectl, gateway)) if istio else []
-        outside = [x for service in services for x in external_addresses(service)]
-        behind = next(iter(services)) if services else _service(kubectl, gateway, entrance)
-        # An address of the cluster is that of something else here, if of anything.
-        inside = {text(part(behind, "spec"), "clusterIP")}
-        for address in (*addresses(gateway), *outside):
-            if address in inside or ".svc" in address:
+        for address in dict.fromkeys((*addresses(gateway), *behind.outside)):
+            if behind.has_inside(address):
+                continue
+            if behind.is_unexplained(address) and not behind.complete:
+                tried.append(
+                    f"{shown} at {address} may be an address of the cluster, and you may not list "
+                    "the Services that would show it"
+                )
                 continue
             if _connects(address, entrance.port):
                 return Address(_url(address, entrance), entrance.host)
             tried.append(f"{shown} at {address}:{entrance.port} accepts no connection from here")
-        if behind:
-            meta = part(behind, "metadata")
+        service = behind.at(entrance.port)
+        if service:
+            meta = part(service, "metadata")
             where = kubectl.within(text(meta, "namespace"))
             target = f"service/{text(meta, 'name')}"
             return Forward(where, target, entrance.port, host=entrance.host, secure=entrance.secure)
-        tried.append(f"{shown} has no Service with pods and port {entrance.port}")
+        among = "" if behind.complete else " among those that you may list"
+        tried.append(f"{shown} has no Service with pods and port {entrance.port}{among}")
     return None
-
-
-def _service(kubectl: Kubectl, gateway: Raw, entrance: Entrance) -> Raw | None:
-    """The Service of a gateway. Of all Services in the cluster, which may be many, only those that
-    it can be are read."""
-    name, namespace = (text(part(gateway, "metadata"), x) for x in ("name", "namespace"))
-    everywhere = "--all-namespaces"
-    generated = f"--selector={GATEWAY_LABEL}={name}"
-    places: list[tuple[Kubectl, tuple[str, ...]]] = [(kubectl.within(namespace), (generated,))]
-    for address in addresses(gateway):
-        # A host name may be that of a Service: `name.namespace.svc` and what follows.
-        label, _, rest = address.partition(".")
-        space, _, zone = rest.partition(".")
-        if zone.startswith("svc"):
-            by_name = f"--field-selector=metadata.name={label}"
-            places.append((kubectl.within(space), (by_name,)))
-        else:
-            places.append((kubectl, (everywhere, f"--field-selector=spec.clusterIP={address}")))
-    places.append((kubectl, (everywhere, "--field-selector=spec.type=LoadBalancer")))
-    for where, words in places:
-        with suppress(Forbidden):
-            services = where.get("services", *words)
-            service = service_of(gateway, services, entrance.port)
-            if service:
-                return service
-    return None
-
-
-def _services_of_istio(kubectl: Kubectl, gateway: Raw) -> Iterator[Raw]:
-    """Yields the Services of the pods that a Gateway of Istio selects; they have its labels."""
-    labels = selects(gateway)
-    selector = ",".join(f"{name}={value}" for name, value in labels.items())
-    if not selector:
-        return
-    for service in kubectl.get("services", "--all-namespaces", f"--selector={selector}"):
-        if labels.items() <= dict(part(service, "spec", "selector")).items():
-            yield service
 
 
 def _connects(address: str, port: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from canarium.view.objects import Raw, items, number, part, text
 
@@ -59,13 +60,14 @@ def references(route: Raw) -> tuple[Reference, ...]:
 
 
 def entrances(route: Raw, reference: Reference, gateway: Raw) -> tuple[Entrance, ...]:
-    """Returns where a gateway takes requests for a route, those without TLS first."""
+    """Returns where a gateway takes requests for a route, those with TLS first: on the others,
+    credentials are sent in clear text."""
     listed = [
         Entrance(port, _concrete(host, text(part(route, "metadata"), "name")), secure)
         for port, secure, hosts in _listeners(reference, gateway)
         if (host := _common(_hosts(route), hosts)) is not None
     ]
-    return tuple(sorted(listed, key=lambda one: one.secure))
+    return tuple(sorted(listed, key=lambda one: not one.secure))
 
 
 def addresses(gateway: Raw) -> tuple[str, ...]:
@@ -80,22 +82,55 @@ def external_addresses(service: Raw) -> tuple[str, ...]:
     return tuple(value for one in ingress if (value := text(one, "ip") or text(one, "hostname")))
 
 
-def service_of(gateway: Raw, services: Iterable[Raw], port: int) -> Raw | None:
-    """Returns the Service with pods before which a Gateway reports its addresses, and that has the
-    port; None if none of them is."""
-    meta, reported = part(gateway, "metadata"), set(addresses(gateway))
-    for service in services:
-        its, spec = part(service, "metadata"), part(service, "spec")
-        place = text(its, "namespace"), text(its, "name")
-        generated = part(its, "labels").get(GATEWAY_LABEL) == text(meta, "name")
-        own = generated and place[0] == text(meta, "namespace")
-        names = {text(spec, "clusterIP"), *external_addresses(service)}
-        # Istio reports the name of a Service that has no address outside of the cluster.
-        names |= {one for one in reported if one.startswith(f"{place[1]}.{place[0]}.svc")}
-        ports = {number(one, "port") for one in items(spec, "ports")}
-        if (own or names & reported) and part(spec, "selector") and port in ports:
-            return service
-    return None
+def cluster_addresses(service: Raw) -> frozenset[str]:
+    """Returns the addresses of a Service within the cluster: one of each family that it has."""
+    spec = part(service, "spec")
+    listed = spec.get("clusterIPs")
+    every = (spec.get("clusterIP"), *(listed if isinstance(listed, list) else ()))
+    return frozenset(one for one in every if isinstance(one, str)) - {"", "None"}
+
+
+def ip_of(address: str) -> IPv4Address | IPv6Address | None:
+    """Returns an address as an IP address; None for a host name."""
+    try:
+        return ip_address(address)
+    except ValueError:
+        return None
+
+
+def is_private(address: str) -> bool:
+    """Returns whether an address is an IP address that a Service in the cluster may have: one that
+    is not routed on the Internet."""
+    ip = ip_of(address)
+    return ip is not None and not ip.is_global
+
+
+def is_service_name(address: str) -> bool:
+    """Returns whether an address is the DNS name of a Service: `name.namespace.svc` and the domain
+    of the cluster."""
+    return address.split(".")[2:3] == ["svc"]
+
+
+def is_service_of(gateway: Raw, service: Raw) -> bool:
+    """Returns whether a Service was generated for a Gateway, or has an address that it reports."""
+    meta, its = part(gateway, "metadata"), part(service, "metadata")
+    space, name = text(its, "namespace"), text(its, "name")
+    generated_for = part(its, "labels").get(GATEWAY_LABEL)
+    if (space, generated_for) == (text(meta, "namespace"), text(meta, "name")):
+        return True
+    own = {*cluster_addresses(service), *external_addresses(service)}
+    # Istio reports the name of a Service that has no address outside of the cluster.
+    return any(
+        one in own or (is_service_name(one) and one.startswith(f"{name}.{space}."))
+        for one in addresses(gateway)
+    )
+
+
+def takes(service: Raw, port: int) -> bool:
+    """Returns whether a Service has pods and a port."""
+    spec = part(service, "spec")
+    ports = {number(one, "port") for one in items(spec, "ports")}
+    return bool(part(spec, "selector")) and port in ports
 
 
 def path_to(route: Raw, path: str) -> str:

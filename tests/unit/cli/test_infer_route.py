@@ -28,6 +28,10 @@ from sandbox import pki
 _GATEWAYS = "gateways.gateway.networking.k8s.io"
 _ROUTES = "httproutes.gateway.networking.k8s.io"
 _HOST = "models.example.org"
+_FORBIDDEN = (
+    'Error from server (Forbidden): services is forbidden: User "jane" cannot list resource '
+    '"services" in API group "" at the cluster scope'
+)
 #: A stand-in for `kubectl port-forward` to something that listens at this port.
 _FORWARD = """#!/bin/sh
 echo "Forwarding from 127.0.0.1:{port} -> 8080"
@@ -101,12 +105,12 @@ def routed(
     first(kubectl, "services", out={"kind": "List", "items": []})
 
 
-def first(kubectl: Standin, *words: str, out: Any) -> None:
+def first(kubectl: Standin, *words: str, out: Any = "", err: str = "") -> None:
     """Answers `kubectl get` before what the standin answered so far."""
     scenario = kubectl.path.parent / "scenario"
     before = scenario.read_text()
     scenario.write_text("")
-    kubectl.answers("get", *words, out=out)
+    kubectl.answers("get", *words, out=out, err=err, code=1 if err else 0)
     scenario.write_text(scenario.read_text() + before)
 
 
@@ -141,6 +145,7 @@ def test_gateway_that_cannot_be_reached_is_asked_through_its_service(kubectl: St
                 "labels": {GATEWAY_LABEL: "public"},
             },
             "spec": {"selector": {"app": "envoy"}, "ports": [{"port": away}]},
+            "status": {"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}},
         }
         first(kubectl, "services", out={"kind": "List", "items": [made]})
         kubectl.serves("port-forward", _FORWARD.replace("{port}", str(port)))
@@ -298,6 +303,119 @@ def test_address_of_the_cluster_is_not_asked_from_here(kubectl: Standin) -> None
     assert done.code == 0, done.err
     assert "service/e through kubectl port-forward" in done.err
     assert len(asked) == 1
+
+
+def service(name: str, *ports: int, **spec: Any) -> dict[str, Any]:
+    """A Service in the namespace of the gateways."""
+    listed = [{"port": port} for port in ports]
+    return {
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "infra"},
+        "spec": {"selector": {"app": "proxy"}, "ports": listed, **spec},
+    }
+
+
+def lists(kubectl: Standin, *services: dict[str, Any], read: tuple[str, ...] = ()) -> None:
+    """Answers reads of Services, or only those that begin with these words."""
+    first(kubectl, "services", *read, out={"kind": "List", "items": list(services)})
+
+
+def forbids(kubectl: Standin, *read: str) -> None:
+    """Refuses reads of Services that begin with these words."""
+    first(kubectl, "services", *read, err=_FORBIDDEN)
+
+
+def test_second_address_of_the_cluster_is_not_asked_from_here(kubectl: Standin) -> None:
+    with listening() as (port, asked):
+        routed(kubectl, port, "127.0.0.1")
+        two = service("dual", port, clusterIP="fd00::7", clusterIPs=["fd00::7", "127.0.0.1"])
+        # As the API server, whose field selector knows the first address only.
+        others = "--field-selector=spec.type!=LoadBalancer,spec.type!=ExternalName"
+        lists(kubectl, two, read=("--all-namespaces", others))
+        kubectl.serves("port-forward", _FORWARD.replace("{port}", str(port)))
+        done = infer(kubectl)
+    assert done.code == 0, done.err
+    assert "service/dual through kubectl port-forward" in done.err
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("more", [{}, {"selector": None}])
+def test_address_of_a_service_that_takes_no_request_is_not_asked_from_here(
+    kubectl: Standin, more: dict[str, Any]
+) -> None:
+    with listening() as (port, asked):
+        routed(kubectl, port, "127.0.0.1")
+        lists(kubectl, service("other", port if more else port + 1, clusterIP="127.0.0.1", **more))
+        done = infer(kubectl)
+    assert (done.code, asked) == (5, [])
+    assert f"has no Service with pods and port {port}. Pass --address with" in done.err
+
+
+def test_private_address_is_not_asked_where_services_may_not_be_listed(kubectl: Standin) -> None:
+    with listening() as (port, asked):
+        routed(kubectl, port, "127.0.0.1")
+        forbids(kubectl)
+        done = infer(kubectl)
+    assert (done.code, asked) == (5, [])
+    assert "at 127.0.0.1 may be an address of the cluster, and you may not list" in done.err
+    assert done.err.count("Pass --address with an address of the gateway") == 1
+
+
+def test_private_address_is_asked_where_a_service_has_it_from_outside(kubectl: Standin) -> None:
+    with listening() as (port, asked):
+        routed(kubectl, port, "127.0.0.1")
+        forbids(kubectl, "--all-namespaces")
+        balanced = service("balanced", port, clusterIP="10.0.0.7")
+        balanced["status"] = {"loadBalancer": {"ingress": [{"ip": "127.0.0.1"}]}}
+        generated = f"--selector={GATEWAY_LABEL}=public"
+        lists(kubectl, balanced, read=(generated,))
+        done = infer(kubectl)
+    assert done.code == 0, done.err
+    assert f"to http://127.0.0.1:{port}" in done.err
+    assert len(asked) == 1
+
+
+def of_istio(kubectl: Standin, port: int) -> None:
+    """A model whose VirtualService is attached to a Gateway of Istio."""
+    prepared(kubectl, "step-pause", route={"kind": "VirtualService"})
+    meta = {"name": "fraud", "namespace": "demo"}
+    spec = {"hosts": [_HOST], "gateways": ["infra/public"], "http": [{}]}
+    servers = [{"port": {"number": port, "protocol": "HTTP"}, "hosts": ["*"]}]
+    gateway = {
+        "kind": "Gateway",
+        "metadata": {"name": "public", "namespace": "infra"},
+        "spec": {"selector": {"app": "proxy"}, "servers": servers},
+    }
+    route = {"kind": "VirtualService", "metadata": meta, "spec": spec}
+    first(kubectl, "virtualservices.networking.istio.io", "fraud", out=route)
+    first(kubectl, "gateways.networking.istio.io", "public", out=gateway)
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_service_of_an_istio_gateway_is_the_first_with_the_port(
+    kubectl: Standin, everywhere: bool
+) -> None:
+    with listening() as (port, asked):
+        of_istio(kubectl, port)
+        lists(kubectl, service("status", port + 1), service("ingress", port))
+        if not everywhere:
+            forbids(kubectl, "--all-namespaces")
+        kubectl.serves("port-forward", _FORWARD.replace("{port}", str(port)))
+        done = infer(kubectl)
+    assert done.code == 0, done.err
+    assert f"service/ingress through kubectl port-forward as host {_HOST}" in done.err
+    assert len(asked) == 1
+    reads = [call for call in kubectl.calls if "services" in call and "app=proxy" in call[-2]]
+    begins = [call[0] for call in reads]
+    assert begins == (["get"] if everywhere else ["get", "--namespace=infra"])
+
+
+def test_istio_gateway_whose_services_may_not_be_listed_is_one_sentence(kubectl: Standin) -> None:
+    of_istio(kubectl, 80)
+    forbids(kubectl)
+    done = infer(kubectl)
+    assert (done.code, done.out) == (5, "")
+    assert "no Service with pods and port 80 among those that you may list. Pass" in done.err
 
 
 def without_route(kubectl: Standin) -> None:

@@ -16,9 +16,11 @@ from canarium.view.entrances import (
     Reference,
     adds_header,
     entrances,
+    is_private,
+    is_service_of,
     path_to,
     references,
-    service_of,
+    takes,
 )
 
 _GOLDEN = Path(__file__).parents[2] / "golden" / "routes"
@@ -69,7 +71,7 @@ def test_listener_is_chosen_by_section_port_and_protocol() -> None:
     assert [x.port for x in entrances(route, Reference("infra", "public", port=81), of)] == [81]
     secure = gateway(listener("tls", 443, "HTTPS"), listener("web", 80), listener("raw", 9, "TCP"))
     found = entrances(route, Reference("infra", "public"), secure)
-    assert [(x.port, x.secure) for x in found] == [(80, False), (443, True)]
+    assert [(x.port, x.secure) for x in found] == [(443, True), (80, False)]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_servers_of_an_istio_gateway_are_entrances() -> None:
         {"port": {"number": 81, "protocol": "HTTP"}, "hosts": ["other.test"]},
     ]
     found = entrances(route, Reference("infra", "public"), {"spec": {"servers": servers}})
-    assert found == (Entrance(80, "a.example.org", False), Entrance(443, "a.example.org", True))
+    assert found == (Entrance(443, "a.example.org", True), Entrance(80, "a.example.org", False))
 
 
 def test_service_of_a_gateway_has_its_label_or_its_address() -> None:
@@ -120,11 +122,37 @@ def test_service_of_a_gateway_has_its_label_or_its_address() -> None:
     by_name = service("infra", "istio", clusterIP="10.0.0.8")
     outside = service("envoy-system", "balanced", clusterIP="10.0.0.8")
     outside["status"] = {"loadBalancer": {"ingress": [{"ip": "10.0.0.7"}]}}
-    for wanted in (labelled, by_address, by_name, outside):
-        assert service_of(of, [stranger, elsewhere, wanted], 80) is wanted
-        assert service_of(of, [wanted], 81) is None, "it has no such port"
-    without_pods = service("infra", "istio", clusterIP="10.0.0.7", selector=None)
-    assert service_of(of, [stranger, elsewhere, without_pods], 80) is None
+    second = service(
+        "envoy-system", "dual", clusterIP="fd00::8", clusterIPs=["fd00::8", "10.0.0.7"]
+    )
+    without_pods = service("infra", "other", clusterIP="10.0.0.7", selector=None)
+    for one in (labelled, by_address, by_name, outside, second, without_pods):
+        assert is_service_of(of, one)
+    for one in (stranger, elsewhere, service("infra", "ist"), service("infra", "x", clusterIP="")):
+        assert not is_service_of(of, one)
+
+
+def test_request_can_be_sent_to_a_service_with_pods_and_the_port() -> None:
+    assert takes(service("infra", "a"), 80)
+    assert not takes(service("infra", "a"), 81)
+    assert not takes(service("infra", "a", selector=None), 80)
+
+
+@pytest.mark.parametrize(
+    ("address", "private"),
+    [
+        ("10.0.0.7", True),
+        ("172.18.0.2", True),
+        ("127.0.0.1", True),
+        ("100.64.0.1", True),
+        ("fd00::7", True),
+        ("8.8.8.8", False),
+        ("2a00:1450:4001:81d::200e", False),
+        ("gateway.example.org", False),
+    ],
+)
+def test_address_that_a_service_may_have_is_private(address: str, private: bool) -> None:
+    assert is_private(address) is private
 
 
 @pytest.mark.parametrize(
