@@ -7,6 +7,7 @@ no extra that installs textual.
 from __future__ import annotations
 
 import os
+import re
 import select
 import shutil
 import sys
@@ -28,6 +29,8 @@ from canarium_cli.verbs.list import fleet_lines
 _FRAME = 0.5
 #: Lines around the table.
 _AROUND = 4
+#: A key: an arrow is several characters (ECMA-48, control sequences).
+_KEY = re.compile(r"\x1b\[[0-9;]*[@-~]|.", re.DOTALL)
 
 
 @click.command("top")
@@ -86,11 +89,19 @@ def _foot(count: int, offset: int, height: int) -> Line:
 
 
 class _Pressed:
-    """Waits for a key; an arrow is one key of several characters."""
+    """Waits for the next key. Several may have been pressed while a frame was made."""
+
+    def __init__(self) -> None:
+        self._typed = ""
 
     def __call__(self, seconds: float) -> str:
-        ready, _, _ = select.select([sys.stdin], [], [], seconds)
-        return os.read(sys.stdin.fileno(), 8).decode(errors="ignore") if ready else ""
+        if not self._typed and select.select([sys.stdin], [], [], seconds)[0]:
+            self._typed = os.read(sys.stdin.fileno(), 1024).decode(errors="ignore")
+        key = _KEY.match(self._typed)
+        if key is None:
+            return ""
+        self._typed = self._typed[key.end() :]
+        return key[0]
 
 
 @contextmanager

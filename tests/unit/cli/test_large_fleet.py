@@ -16,6 +16,7 @@ from canarium_cli.fleet_watch import FleetWatch
 from canarium_cli.kubectl import Kubectl
 from canarium_cli.reads import read_all
 from canarium_cli.streaming import Watch
+from canarium_cli.verbs.top import _Pressed
 from cli.screen import Terminal
 from cli.standin import Standin
 from view.samples import sample
@@ -129,6 +130,16 @@ def test_top_scrolls_through_all_models(tmp_path: Path, command: dict[str, str])
         terminal.until(lambda text: "25-32 of 500" in text and "m-00024" in text)
         terminal.press("a")
         terminal.until(lambda text: "only these are shown" in text and "m-00024" not in text)
+
+
+def test_no_key_of_top_is_lost_among_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = os.pipe()
+    with os.fdopen(ours) as stdin, os.fdopen(theirs, "wb", buffering=0) as terminal:
+        monkeypatch.setattr("sys.stdin", stdin)
+        terminal.write(b"\x1b[6~\x1b[6~a\x1b[B\x1bq")
+        pressed = _Pressed()
+        keys = [pressed(0) for _ in range(7)]
+    assert keys == ["\x1b[6~", "\x1b[6~", "a", "\x1b[B", "\x1b", "q", ""]
 
 
 def test_list_that_ends_in_the_middle_is_an_error_and_prints_nothing(kubectl: Standin) -> None:
