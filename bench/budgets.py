@@ -22,7 +22,7 @@ _CREATION = 5.0
 _UPDATE, _EVENTS = 8.0, 3.0
 _THROTTLED = 0.7
 #: Limit and goal: an answer 503 makes the operator send less, as 429 does.
-_FAULTY = (0.4, 0.7)
+_FAULTY = (0.3, 0.7)
 #: Milliseconds until a person sees the help, and seconds until the tree of a model.
 _HELP, _GET = 150.0, 0.5
 #: Milliseconds of them for what the program imports, and seconds until all models are listed.
@@ -134,7 +134,7 @@ def _at(results: Results, n: int) -> list[Line]:
             few.share >= _THROTTLED if few else None,
         ),
         line(
-            "all children exist, beside the bare writes",
+            "all children exist, beside the same requests by a client that decides nothing",
             beside,
             lambda m: m.figures["children wall s"] / created_floor,
             1.3,
@@ -142,7 +142,7 @@ def _at(results: Results, n: int) -> list[Line]:
             many=True,
         ),
         line(
-            "all Ready, beside the bare writes",
+            "all Ready, beside the same requests by a client that decides nothing",
             beside,
             lambda m: m.wall / created_floor,
             1.5,

@@ -9,8 +9,7 @@ from bench.cluster.client import Body, Client
 from bench.cluster.fresh import Cluster
 from bench.cluster.watching import Key, Watching
 from bench.contenders.canarium import Canarium
-from bench.contenders.rollouts import template
-from bench.floors.creation import labels, revision
+from bench.floors.creation import dry_run, event, labels, revision, service
 
 _VERSION = 2
 
@@ -37,18 +36,18 @@ async def update(
         async def one(key: Key) -> None:
             async with seats:
                 parent = await client.merge(*Canarium().changed(key, _VERSION))
-                await _dry_run(client, key)
+                await dry_run(client, key, _VERSION)
                 await revision(client, key, parent, _VERSION)
-                await _event(client, key, parent, "RolloutStarted")
+                await event(client, key, parent, "RolloutStarted", _VERSION)
             await watching.seen(candidates[key])
             async with seats:
                 await _at(client, key, {"app": key[1]}, {"phase": "Progressing", "weight": 20})
-                await _event(client, key, parent, "WeightInEffect")
+                await event(client, key, parent, "WeightInEffect", _VERSION)
             await asyncio.sleep(pause)
             async with seats:
                 stable = {"phase": "Ready", "version": str(_VERSION)}
                 await _at(client, key, labels(key, _VERSION), stable)
-                await _event(client, key, parent, "Promoted")
+                await event(client, key, parent, "Promoted", _VERSION)
                 await client.delete(f"/apis/apps/v1/namespaces/{key[0]}/deployments/{key[1]}-1")
 
         began = time.monotonic()
@@ -60,33 +59,8 @@ async def update(
 
 async def _at(client: Client, key: Key, selector: dict[str, str], status: Body) -> None:
     """Gives the traffic to the pods of `selector`, and then reports it."""
-    service = f"/api/v1/namespaces/{key[0]}/services/{key[1]}"
-    await client.merge(service, {"spec": {"selector": {"version": None} | selector}})
+    await client.merge(service(key), {"spec": {"selector": {"version": None} | selector}})
     await client.merge(f"{Canarium().path(key)}/status", {"status": status})
-
-
-async def _dry_run(client: Client, key: Key) -> None:
-    """Asks whether the API server admits the pod, as the operator does before each record."""
-    pod = {"metadata": {"generateName": f"{key[1]}-"}, "spec": template(key[1], _VERSION)["spec"]}
-    await client.post(f"/api/v1/namespaces/{key[0]}/pods?dryRun=All", pod)
-
-
-async def _event(client: Client, key: Key, parent: Body, reason: str) -> None:
-    """Creates an Event about the model."""
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    about = {field: parent["metadata"][field] for field in ("namespace", "name", "uid")}
-    event = {
-        "metadata": {"generateName": f"{key[1]}."},
-        "involvedObject": {"apiVersion": parent["apiVersion"], "kind": parent["kind"], **about},
-        "type": "Normal",
-        "reason": reason,
-        "message": f"version {_VERSION}",
-        "source": {"component": "bench-floor"},
-        "firstTimestamp": now,
-        "lastTimestamp": now,
-        "count": 1,
-    }
-    await client.post(f"/api/v1/namespaces/{key[0]}/events", event)
 
 
 def _is_ready(deployment: Body) -> bool:
