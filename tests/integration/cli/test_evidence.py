@@ -91,7 +91,7 @@ def server() -> Iterator[tuple[str, int]]:
         probe.connect(("192.0.2.1", 9))
         address = probe.getsockname()[0]
     with http.server.ThreadingHTTPServer((address, 0), _Server) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
         yield address, listening.server_port
         listening.shutdown()
 
@@ -152,7 +152,7 @@ def proxy() -> Iterator[tuple[int, list[tuple[str, str]]]]:
         def log_message(self, *_: Any) -> None: ...
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server.server_port, asked
         server.shutdown()
 

@@ -39,7 +39,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 seen = []
 with socketserver.UnixStreamServer(words["unix-socket"], Handler) as server:
     print("Starting to serve on", words["unix-socket"], flush=True)
-    server.serve_forever()
+    server.serve_forever(0.02)
 """
 
 
@@ -238,7 +238,7 @@ class _Gateway(http.server.BaseHTTPRequestHandler):
 def gateway() -> Iterator[str]:
     """The address of something that answers as a route of ours does."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Gateway) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
 

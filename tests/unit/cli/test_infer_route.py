@@ -71,7 +71,7 @@ def listening(
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server.server_port, handler.asked
         server.shutdown()
 
@@ -241,7 +241,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200); self.end_headers()
 with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
     print(f"Forwarding from 127.0.0.1:{server.server_port} -> 8080", flush=True)
-    server.serve_forever()
+    server.serve_forever(0.02)
 """
     kubectl.serves("port-forward", script)
     monkeypatch.setenv("KUBECTL", str(kubectl.path))

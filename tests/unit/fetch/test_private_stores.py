@@ -88,7 +88,7 @@ def secured(folder: Path, handler: Any) -> Iterator[tuple[str, str]]:
     context.load_cert_chain(certificate, key)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        Thread(target=server.serve_forever, daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"https://127.0.0.1:{server.server_port}", certificate.read_text()
         server.shutdown()
 

@@ -282,7 +282,7 @@ def tensorflow() -> Iterator[dict[str, str]]:
             pass
 
     served = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=served.serve_forever, daemon=True).start()
+    threading.Thread(target=served.serve_forever, args=(0.02,), daemon=True).start()
     state["port"] = str(served.server_port)
     yield state
     served.shutdown()
