@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-#: Level, and exponents of window and state: an object and the dictionary fit into 16 KiB. With the
+#: Level, and exponents of window and state. A match more than 16 KiB back is missed; with the
 #: defaults, memory of 256 KiB is obtained and returned each time, which takes longer than the rest.
 _FAST, _WINDOW, _STATE = 1, 14, 7
 

@@ -23,6 +23,13 @@ def test_compressed_object_is_restored_in_any_order(content: Any) -> None:
         assert packing.decompress(packing.compress(first)) == first
 
 
+def test_dictionary_may_be_larger_than_the_window() -> None:
+    packing = Compressor()
+    for number in range(3):
+        content = {"number": number, "x": list(range(20_000))}
+        assert packing.decompress(packing.compress(content)) == content
+
+
 def test_equal_content_gives_equal_bytes_and_other_content_others() -> None:
     packing = Compressor()
     first = packing.compress(model("a"))
