@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -54,6 +55,13 @@ class Fetcher:
         words = [uri, str(self.target), "--report", str(report), *options]
         # The machine's disk may be as full as it likes.
         return [str(PYTHON), "-m", "canarium", "fetch", "--reserve", "0", *words]
+
+    def partial_bytes(self) -> int:
+        """Waits for the first bytes of a fetch that has begun; how many there are."""
+        parts = self.folder / ".models.fetch" / "parts"
+        while not any(p.stat().st_size for p in parts.glob("*.part")):
+            time.sleep(0.005)
+        return sum(p.stat().st_size for p in parts.glob("*.part"))
 
     def start(
         self,

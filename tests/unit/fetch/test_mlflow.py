@@ -273,13 +273,10 @@ def test_fetch_continues_after_the_tracking_server_was_killed(
     server.put(f"{uri.partition(':/')[2]}/model/model.bin", content)
     endpoint = ("--endpoint", server.url, "--patience", "60")
     process = fetcher.start(f"mlflow://runs/{run}/model", *endpoint)
-    parts = fetcher.folder / ".models.fetch" / "parts"
     try:
-        while not any(p.stat().st_size for p in parts.glob("*.part")):
-            time.sleep(0.005)
+        fetcher.partial_bytes()
         server.kill()
-        had = sum(p.stat().st_size for p in parts.glob("*.part"))
-        assert had < len(content), "it was killed too late for this test"
+        assert fetcher.partial_bytes() < len(content), "it was killed too late for this test"
         server.start()
         done = fetcher.end(process)
     finally:
