@@ -10,24 +10,23 @@ until `STEADY` successive ones agree. Of answers that change as a coin does, tha
 512 attempts.
 
 A retry, or an edit of the spec, makes the model leave its reference and join it again. What was
-noted about the reference is therefore kept for `PERIOD` after its last model has left. An operator
-that starts knows nothing of it.
+noted about the reference is therefore kept for `PERIOD` after its last model has left. Where that
+is too many references, those of the namespace with the most are forgotten (R31). An operator that
+starts knows nothing of it.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from collections import Counter, deque
+
+from canarium.sources.shared_requests import Reference
 
 #: Changes between successive answers that are usual within a period, and its seconds.
 MOST_CHANGES, PERIOD = 5, 3600.0
 #: Successive answers that have to agree to end it.
 STEADY = 10
-#: References without models that are remembered.
+#: References without models that are remembered, of all namespaces together.
 MOST_FORMER = 1024
-
-R = TypeVar("R", bound=Hashable)
 
 
 class Flapping:
@@ -71,24 +70,29 @@ class Flapping:
             self.active = True
 
 
-class FormerReferences(Generic[R]):
-    """What was noted about references that no model follows now: the latest `MOST_FORMER` of those
-    whose answers have changed, each for `PERIOD`."""
+class FormerReferences:
+    """What was noted about references that no model follows now, if their answers have changed.
+
+    It is kept for `PERIOD`. Of more than `MOST_FORMER`, the namespace with the most loses one.
+    """
 
     def __init__(self) -> None:
         #: When the last model left, and what was noted; in the order of leaving.
-        self._kept: dict[R, tuple[float, Flapping]] = {}
+        self._kept: dict[Reference, tuple[float, Flapping]] = {}
 
-    def keep(self, reference: R, flapping: Flapping, now: float) -> None:
+    def keep(self, reference: Reference, flapping: Flapping, now: float) -> None:
         """Keeps what was noted about a reference whose last model leaves."""
         if not flapping.has_changes:
             return
         self._kept[reference] = (now, flapping)
         oldest, (left, _) = next(iter(self._kept.items()))
-        if len(self._kept) > MOST_FORMER or now - left > PERIOD:
+        if now - left > PERIOD:
             del self._kept[oldest]
+        elif len(self._kept) > MOST_FORMER:
+            [(largest, _)] = Counter(kept.namespace for kept in self._kept).most_common(1)
+            del self._kept[next(kept for kept in self._kept if kept.namespace == largest)]
 
-    def take(self, reference: R, now: float) -> Flapping:
+    def take(self, reference: Reference, now: float) -> Flapping:
         """Returns what was noted about a reference that a model joins, and keeps it no longer."""
         left, flapping = self._kept.pop(reference, (now, Flapping()))
         return flapping if now - left <= PERIOD else Flapping()

@@ -136,7 +136,7 @@ class Follower:
         self._wait_left = wait_left
         self._models: dict[Key, _Polled] = {}
         self._references: dict[Reference, _Polled] = {}
-        self._former: FormerReferences[Reference] = FormerReferences()
+        self._former = FormerReferences()
         #: (due, number, reference), with outdated entries, which are skipped.
         self._queue: list[tuple[float, int, Reference]] = []
         self._numbers = count()

@@ -17,6 +17,7 @@ from canarium.sources.flapping import (
     FormerReferences,
 )
 from canarium.sources.follower import CONFIRM_AFTER
+from canarium.sources.shared_requests import Reference
 from sources.followed import KEY, SharedReference
 
 rule = pytest.mark.rule
@@ -32,6 +33,7 @@ class Rig(SharedReference):
         super().__init__()
         self.answer = SEVEN
         self.in_effect = SEVEN
+        self.interval = INTERVAL
         #: Another one after a retry, or after an edit of the spec.
         self.attempt = "1"
         #: When another result took effect.
@@ -40,7 +42,7 @@ class Rig(SharedReference):
         self.reasons: list[str | None] = []
 
     def follow(self) -> None:
-        self.want(KEY, Follow(INTERVAL, self.in_effect), attempt=self.attempt)
+        self.want(KEY, Follow(self.interval, self.in_effect), attempt=self.attempt)
 
     def retry(self, after: float = 0.0) -> None:
         """Resolves again what is in effect, as for another spec; `after`: seconds until then."""
@@ -48,7 +50,7 @@ class Rig(SharedReference):
         self.loop.advance(after)
         self.attempt += "1"
         self.in_effect = self.answer
-        follow = Follow(INTERVAL, self.in_effect)
+        follow = Follow(self.interval, self.in_effect)
         self.want(KEY, follow, first=self.in_effect, attempt=self.attempt)
 
     async def _forget(self) -> None:
@@ -169,17 +171,41 @@ def test_reference_without_models_is_forgotten_after_an_hour(rig: Rig) -> None:
     assert (result.uri, result.reason, result.confirmed) == (rig.in_effect, None, True)
 
 
+def changed() -> Flapping:
+    flapping = Flapping()
+    flapping.note(SEVEN, 0.0)
+    flapping.note(EIGHT, 0.0)
+    return flapping
+
+
+def remembers(former: FormerReferences, reference: Reference) -> bool:
+    return former.take(reference, 2.0).has_changes
+
+
 @rule("R31")
 def test_number_of_remembered_references_without_models_is_bounded() -> None:
-    former: FormerReferences[int] = FormerReferences()
-    changed = [Flapping() for _ in range(MOST_FORMER + 1)]
-    for number, flapping in enumerate(changed):
-        flapping.note(SEVEN, 0.0)
-        flapping.note(EIGHT, 0.0)
-        former.keep(number, flapping, 1.0)
-    former.keep(MOST_FORMER + 1, Flapping(), 2.0)  # It has no changes to remember.
-    kept = [former.take(number, 2.0) is flapping for number, flapping in enumerate(changed)]
-    assert kept == [False] + [True] * MOST_FORMER
+    former = FormerReferences()
+    left = [Reference("a", str(number), "", None) for number in range(MOST_FORMER + 1)]
+    for reference in left:
+        former.keep(reference, changed(), 1.0)
+    steady = Reference("a", "steady", "", None)
+    former.keep(steady, Flapping(), 1.0)
+    assert not remembers(former, steady), "it has no changes to remember"
+    assert [remembers(former, one) for one in left] == [False] + [True] * MOST_FORMER
+
+
+@rule("R31")
+def test_references_of_one_namespace_do_not_displace_those_of_another() -> None:
+    former = FormerReferences()
+    first, second = (Reference(name, "mlflow://fraud@champion", "", None) for name in ("a", "c"))
+    many = [Reference("b", str(number), "", None) for number in range(2 * MOST_FORMER)]
+    former.keep(first, changed(), 1.0)
+    for reference in many:
+        former.keep(reference, changed(), 1.0)
+    former.keep(second, changed(), 1.0)
+    assert remembers(former, first)
+    assert remembers(former, second)
+    assert [one for one in many if remembers(former, one)] == many[-(MOST_FORMER - 2) :]
 
 
 @rule("R26")
@@ -200,5 +226,18 @@ def test_reference_that_moves_every_half_hour_is_rolled_out_each_time(rig: Rig) 
     for number in range(8, 18):
         now = f"mlflow://fraud/{number}"
         rig.until(rig.loop.time() + 1800.0, lambda now=now: now)  # type: ignore[misc]
+        assert rig.in_effect == now
+    assert set(rig.reasons) == {None}
+
+
+@rule("R26")
+def test_reference_that_moves_every_two_hours_is_rolled_out_each_time_beside_a_long_interval(
+    rig: Rig,
+) -> None:
+    """Too few requests lie between two moves for ten successive answers to agree."""
+    rig.interval = 3600.0
+    for number in range(8, 18):
+        now = f"mlflow://fraud/{number}"
+        rig.until(rig.loop.time() + 7200.0, lambda now=now: now)  # type: ignore[misc]
         assert rig.in_effect == now
     assert set(rig.reasons) == {None}
