@@ -46,6 +46,9 @@ TOOLS = {
     "kube-scheduler": _kubernetes("kube-scheduler"),
     "kubelet": _kubernetes("kubelet"),
     "kube-proxy": _kubernetes("kube-proxy"),
+    # A module apart: the key of what is cached is the whole go.mod.
+    "kubeadm": Tool("kubeadm", "k8s.io/kubernetes", "k8s.io/kubernetes/cmd/kubeadm"),
+    "kind": Tool("kind", "sigs.k8s.io/kind", "sigs.k8s.io/kind"),
     "coredns": Tool("coredns", "github.com/coredns/coredns", "github.com/coredns/coredns"),
     "contour": Tool(
         "contour",
@@ -215,7 +218,7 @@ def _build(name: str, path: Path, progress: Progress) -> None:
 
 
 def _link_flags(tool: Tool) -> str:
-    if tool.folder != "kubernetes":
+    if tool.module != "k8s.io/kubernetes":
         return "-s -w"
     # Without these a binary reports v0.0.0-master, and kubectl and charts depend on the version.
     full = version(tool)

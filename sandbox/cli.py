@@ -20,6 +20,8 @@ from sandbox.binaries import BuildFailed
 from sandbox.choice import NoMode
 from sandbox.clients import NoClient
 from sandbox.cluster import NotUp, Sandbox, sandboxes
+from sandbox.engine import EngineFailed
+from sandbox.engine import cli as enginecli
 from sandbox.forwarding import NoWay
 from sandbox.gateway import GATEWAYS
 from sandbox.images import LayerFailed
@@ -33,6 +35,7 @@ from sandbox.releases import DownloadFailed
 _EXPECTED = (
     BuildFailed,
     DownloadFailed,
+    EngineFailed,
     KindFailed,
     LayerFailed,
     NoClient,
@@ -209,5 +212,6 @@ _COMMANDS: dict[str, Callable[[str, list[str]], int]] = {
     "forward": _forward,
     "image": imagecli.main,
     "argocd": argocdcli.main,
+    "engine": enginecli.main,
     "logs": _logs,
 }

@@ -38,8 +38,8 @@ conf_dir = "{folder}/cni"
 """
 
 
-def pod_network() -> dict[str, Any]:
-    """Returns the CNI configuration: every pod has a separate link.
+def pod_network(pods: str = flags.PODS) -> dict[str, Any]:
+    """Returns the CNI configuration for addresses out of `pods`: every pod has a separate link.
 
     With a shared bridge, answers between two of its pods would bypass the Service's address
     translation wherever the kernel does not send bridged packets through it.
@@ -48,7 +48,7 @@ def pod_network() -> dict[str, Any]:
         "type": "ptp",
         "ipam": {
             "type": "host-local",
-            "ranges": [[{"subnet": flags.PODS}]],
+            "ranges": [[{"subnet": pods}]],
             "routes": [{"dst": "0.0.0.0/0"}],
         },
     }

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from sandbox.images.archive import Image
@@ -23,8 +24,17 @@ def python_base(more: tuple[str, ...] = ()) -> Layer:
 
     `more` are further Debian packages. Needs mmdebstrap. Raises LayerFailed.
     """
-    packages = tuple(sorted({*_PACKAGES, *more}))
-    key = hashlib.sha256(repr((SUITE, packages, _LEFT_OUT)).encode()).hexdigest()[:16]
+    return debian((*_PACKAGES, *more))
+
+
+def debian(names: Sequence[str], variant: str = "essential") -> Layer:
+    """Debian bookworm with the packages `names`; `variant` is one of mmdebstrap's.
+
+    Needs mmdebstrap. Raises LayerFailed.
+    """
+    packages = tuple(sorted(set(names)))
+    what = (SUITE, packages, _LEFT_OUT, *(() if variant == "essential" else (variant,)))
+    key = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 
     def make(unfinished: Path) -> None:
         tool = shutil.which("mmdebstrap")
@@ -35,7 +45,7 @@ def python_base(more: tuple[str, ...] = ()) -> Layer:
         excluded = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
         with Progress().step(f"making the base layer (Debian {SUITE}, once)", long=True):
             done = subprocess.run(
-                [tool, "--variant=essential", f"--include={','.join(packages)}", *excluded,
+                [tool, f"--variant={variant}", f"--include={','.join(packages)}", *excluded,
                  "--format=tar", SUITE, str(unfinished)],
                 capture_output=True, text=True, env=environment, check=False,
             )  # fmt: skip

@@ -81,13 +81,15 @@ def test_cluster_is_created_with_the_image_and_deleted_at_the_end(folder: Path) 
     chosen = kind.choose(
         {**OPTIONS, "kind_bin": folder / "kind", "kind_image": "own:1"}, {}, folder
     )
-    with kind.cluster(chosen, "-upgrade", folder) as (kubeconfig, loads):
-        assert kubeconfig.read_text() == KUBECONFIG
+    with kind.cluster(chosen, "-upgrade", folder) as running:
+        assert running.kubeconfig.read_text() == KUBECONFIG
+        assert running.audit_log.stat().st_mode & 0o777 == 0o666
         where = f"--name=tests-upgrade --kubeconfig={folder}/kubeconfig"
-        assert loads == [str(folder / "kind"), "load", "image-archive", "--name", "tests-upgrade"]
+        words = [str(folder / "kind"), "load", "image-archive", "--name", "tests-upgrade"]
+        assert running.loads == words
     assert calls(folder) == [
         "get clusters",
-        f"create cluster {where} --image=own:1",
+        f"create cluster {where} --image=own:1 --config {folder}/audit/kind.json",
         f"delete cluster {where}",
     ]
 
@@ -95,8 +97,8 @@ def test_cluster_is_created_with_the_image_and_deleted_at_the_end(folder: Path) 
 def test_cluster_that_is_kept_is_used_again(folder: Path) -> None:
     options = {**OPTIONS, "kind_bin": folder / "kind", "keep_cluster": True}
     for _ in range(2):
-        with kind.cluster(kind.choose(options, {}, folder), "", folder) as (kubeconfig, _):
-            assert kubeconfig.exists()
+        with kind.cluster(kind.choose(options, {}, folder), "", folder) as running:
+            assert running.kubeconfig.exists()
         (folder / "existing").write_text("other\ntests\n")
     assert [call.split(" --")[0] for call in calls(folder)] == [
         "get clusters",

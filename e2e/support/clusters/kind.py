@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from sandbox import paths
+from support.clusters import audit
 
 #: Its default node image has the newest Kubernetes that it supports.
 VERSION = "v0.33.0"
@@ -66,24 +67,33 @@ def choice(config: pytest.Config) -> Choice:
     return chosen
 
 
+@dataclass(frozen=True)
+class Running:
+    """A cluster: its kubeconfig, the command that loads an image archive, its audit log."""
+
+    kubeconfig: Path
+    loads: list[str]
+    audit_log: Path
+
+
 @contextmanager
-def cluster(chosen: Choice, suffix: str, folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """A cluster until the end, unless it is to be kept: its kubeconfig, and the command that loads
-    an image archive into it. `suffix` distinguishes the clusters of one run."""
+def cluster(chosen: Choice, suffix: str, folder: Path) -> Iterator[Running]:
+    """A cluster until the end, unless it is to be kept. `suffix` distinguishes the clusters of one
+    run."""
     from pytest_kind import KindCluster
 
     chosen.binary.parent.mkdir(parents=True, exist_ok=True)
     os.environ["KIND_DOWNLOAD_URL"] = chosen.download
     name = f"{chosen.name}{suffix}"
-    # A cluster that is kept needs a kubeconfig that outlives the run: pytest-kind's own place.
+    # A cluster that is kept needs files that outlive the run: in pytest-kind's own place.
     kubeconfig = None if chosen.keep else folder / "kubeconfig"
     kind_cluster = KindCluster(name, kubeconfig, image=chosen.image, kind_path=chosen.binary)
-    kind_cluster.create()
+    kubeconfig = kind_cluster.kubeconfig_path.absolute()
+    audited = kubeconfig.parent / "audit"
+    kind_cluster.create(audit.config(audited))
     try:
-        yield (
-            kind_cluster.kubeconfig_path.absolute(),
-            [str(chosen.binary), "load", "image-archive", "--name", name],
-        )
+        loads = [str(chosen.binary), "load", "image-archive", "--name", name]
+        yield Running(kubeconfig, loads, audit.log(audited))
     finally:
         if not chosen.keep:
             kind_cluster.delete()

@@ -51,11 +51,13 @@ def _require_root() -> None:
 def _kind(config: pytest.Config, name: str, folder: Path) -> Iterator[Sandbox]:
     # The first cluster of a run has the name that was asked for.
     suffix = "" if name.startswith("e2e-") else f"-{name.partition('-')[0]}"
-    with kind.cluster(kind.choice(config), suffix, folder) as (kubeconfig, loads):
+    with kind.cluster(kind.choice(config), suffix, folder) as running:
         options = Options(
-            name=name, mode=Mode.EXTERNAL, kubeconfig=kubeconfig, loads=loads, owner=os.getpid()
-        )
+            name=name, mode=Mode.EXTERNAL, kubeconfig=running.kubeconfig, loads=running.loads,
+            owner=os.getpid(),
+        )  # fmt: skip
         with Sandbox.up(options) as sandbox:
+            sandbox.audit_log.symlink_to(running.audit_log)
             words = ("wait", "node", "--all", "--for=condition=Ready", "--timeout=180s")
             sandbox.kubectl(*words)
             words = ("-n", "kube-system", "rollout", "status", "deployment/coredns")

@@ -1,0 +1,46 @@
+"""`python -m sandbox engine …`: a Docker engine with kind and a node image, for one command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+
+from sandbox.engine.engine import Engine
+from sandbox.engine.node import node_image
+
+
+def main(name: str, words: list[str]) -> int:
+    """Carries out one command; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="sandbox engine", description="A Docker engine and kind, without a registry."
+    )
+    parser.add_argument("verb", choices=("up", "run", "down"))
+    parser.add_argument("words", nargs=argparse.REMAINDER, help="run: [--] COMMAND …")
+    options = parser.parse_args(words)
+    command = options.words[1:] if options.words[:1] == ["--"] else options.words
+    if (options.verb == "run") != bool(command):
+        parser.error("`run` needs a command, the other verbs take none")
+    engine = Engine()
+    if options.verb == "down":
+        engine.down()
+        return 0
+    stays = options.verb == "up" or engine.part.alive
+    try:
+        engine.up()
+        image = node_image(engine)
+        return _run(engine, image, command) if command else 0
+    finally:
+        if not stays:
+            engine.down()
+
+
+def _run(engine: Engine, image: str, command: list[str]) -> int:
+    environment = {
+        **engine.environment,
+        "KIND_BIN": str(engine.programs / "kind"),
+        "KIND_IMAGE": os.environ.get("KIND_IMAGE") or image,
+        # Records of processes from there would name other processes here.
+        "XDG_STATE_HOME": str(engine.folder / "state"),
+    }
+    return subprocess.run(engine.inside(command), env=environment, check=False).returncode
