@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro bench-soak bench-terminal cli dist dist-cli docs images push kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-unit mutations rules check generate messages lock clean
+.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro bench-soak bench-terminal cli dist dist-cli docs images push kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-kind-part test-unit mutations rules check generate messages lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml cli/pyproject.toml
 	python3 -m venv .venv
@@ -78,6 +78,11 @@ test-gateways: .venv/.ready   ## test routes behind Envoy Gateway (built once, f
 CASES ?= e2e
 test-kind: .venv/.ready       ## run the end-to-end tests on kind, and print which of them it does not offer; CASES=e2e/test_rollout.py
 	$(PY) -m pytest --cluster=kind --cluster-name=canarium-e2e $(CASES)
+
+# Where no Docker runs, in one out of Debian packages (sandbox/README.md): root, no registry.
+KIND_PART = e2e/test_rollout.py e2e/upgrade/test_upgrade.py -k "step_by_step or cannot_load or upgrade_and_rollback"
+test-kind-part: .venv/.ready  ## run what CI runs on kind: installation by helm, a canary, a rollback, an upgrade of the chart
+	$(PY) -m sandbox engine run -- $(MAKE) --no-print-directory test-kind CASES='$(KIND_PART)'
 
 test-unit: .venv/.ready       ## run the quick loop: no cluster, API server or simulation (under 60 s on two cores)
 	$(PY) -m pytest -q -n 2 --dist worksteal -p no:pytest-kind tests -m "not api and not slow"

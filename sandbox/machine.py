@@ -40,7 +40,7 @@ def look(options: Options) -> Facts:
     built = all(binaries.place(name).exists() for name in ("kube-apiserver", "kubelet", "etcd"))
     return Facts(
         named_cluster=options.kubeconfig is not None or options.context is not None,
-        docker=_succeeds("docker", "info", "--format", "{{.ServerVersion}}"),
+        docker=docker_answers(),
         kind=shutil.which(program()) is not None,
         linux=linux,
         root=root,
@@ -52,6 +52,11 @@ def look(options: Options) -> Facts:
         built=built,
         released=not built and linux and binaries.downloadable("kube-apiserver"),
     )
+
+
+def docker_answers() -> bool:
+    """Returns whether a Docker daemon answers the docker on PATH."""
+    return _succeeds("docker", "info", "--format", "{{.ServerVersion}}")
 
 
 def missing() -> tuple[str, ...]:
