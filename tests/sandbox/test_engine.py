@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import cgroups, images
+from sandbox import binaries, cgroups, images
 from sandbox.cli import main
 from sandbox.engine import Engine, EngineFailed, preloaded
 from sandbox.engine import engine as engines
@@ -80,6 +80,21 @@ def test_control_groups_of_version_2_are_refused_with_the_remedy(tmp_path: Path)
     reason = engines.refusal(Path("/"), root=tmp_path)
     assert reason is not None
     assert "start Docker instead" in reason
+
+
+def test_run_uses_the_docker_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 29.1.0\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("KIND_IMAGE", raising=False)
+    words = ["engine", "run", "--", "sh", "-c", 'test -z "$KIND_IMAGE" && exit 7']
+    assert main(words) == 7
+
+
+def test_kubeadm_is_of_the_version_of_the_other_binaries() -> None:
+    tools = binaries.TOOLS
+    assert binaries.version(tools["kubeadm"]) == binaries.version(tools["kubelet"])
 
 
 def test_images_of_the_control_plane_are_those_that_kubeadm_names(tmp_path: Path) -> None:

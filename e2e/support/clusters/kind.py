@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from sandbox import paths
+from sandbox import binaries, paths
 from support.clusters import audit
 
 #: Its default node image has the newest Kubernetes that it supports.
-VERSION = "v0.33.0"
+VERSION = binaries.version(binaries.TOOLS["kind"])
 _RELEASES = "https://github.com/kubernetes-sigs/kind/releases/download"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
