@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro bench-soak bench-terminal cli dist dist-cli docs images push kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-kind-part test-unit mutations rules check generate messages lock clean
+.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro bench-notifications bench-soak bench-terminal cli dist dist-cli docs images push kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-kind-part test-unit mutations rules check generate messages lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml cli/pyproject.toml
 	python3 -m venv .venv
@@ -48,7 +48,7 @@ MAKEFLAGS += --jobs=2
 	touch $@
 
 help:                         ## list the targets
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: .venv/.ready            ## show good and bad versions with the real MLServer, on what the machine offers; DEMO="--mode kind" or "--help"
 	CANARIUM_SANDBOX_INSTALL=1 $(PY) -m demo $(DEMO)
@@ -114,6 +114,9 @@ bench-soak: .venv/.ready      ## update 1,000 models for two hours beside faults
 
 bench-dashboard: .venv/.ready  ## measure 50 browsers and the first page of 2,000 models in the dashboard
 	$(PY) -m bench.dashboard
+
+bench-notifications: .venv/.ready  ## measure rollouts beside sinks that are slow, silent, failing or down, and check that nothing is lost
+	$(PY) -m bench.notifications
 
 bench-terminal: .venv/.ready   ## measure the command line and its first screens beside 10,000 models
 	$(PY) -m bench.terminal

@@ -29,6 +29,11 @@ class HttpServer:
     def url(self) -> str:
         return f"http://{self._host}:{self.port}"
 
+    @property
+    def listens(self) -> bool:
+        """Whether it runs."""
+        return self._runner is not None
+
     async def start(self) -> None:
         self._runner = web.ServerRunner(web.Server(self._answer))
         await self._runner.setup()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
 import os
 import signal
@@ -34,17 +35,41 @@ ROLLOUT = ["started", "weightineffect", "weightineffect", "promoted", "completed
 
 @dataclass
 class Receiver:
-    """A receiver of CloudEvents that can be down (500) or slow."""
+    """A receiver of CloudEvents that can answer 500, answer late or never, or be down."""
 
     status: int = 200
     delay: float = 0.0
+    #: While it is silent: what ends that.
+    silence: asyncio.Event | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.server = HttpServer(self._handle)
 
+    async def misbehave(self, how: str) -> None:
+        """`how`: `500`, `slow`, `silent` or `down`."""
+        match how:
+            case "500":
+                self.status = 500
+            case "slow":
+                self.delay = 8.0
+            case "silent":
+                self.silence = asyncio.Event()
+            case "down":
+                await self.server.stop()
+
+    async def recover(self) -> None:
+        if self.silence:
+            self.silence.set()
+        self.status, self.delay, self.silence = 200, 0.0, None
+        if not self.server.listens:
+            await self.server.start()
+
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         event = json.loads(await request.text())
+        if self.silence:
+            await self.silence.wait()
+            return web.Response(status=503)
         await asyncio.sleep(self.delay)
         if self.status == 200:
             self.events.append(event)
@@ -102,6 +127,12 @@ class Notifier:
         ]  # fmt: skip
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+
+    def replica(self, log: Path) -> Notifier:
+        """Another process with the same options."""
+        other = copy.copy(self)
+        other._log, other._process = log, None
+        return other
 
     def start(self) -> None:
         with self._log.open("ab") as output:
@@ -178,17 +209,18 @@ async def first_version(cluster: Cluster, folder: Path) -> None:
 
 
 @rule("R28")
-async def test_rollout_is_delivered_and_a_receiver_that_is_down_loses_nothing(
-    cluster: Cluster, receiver: Receiver, notifier: Notifier, tmp_path: Path
+@pytest.mark.parametrize("how", ["500", "slow", "silent", "down"])
+async def test_rollout_is_over_before_a_receiver_accepts_and_nothing_is_lost(
+    cluster: Cluster, receiver: Receiver, notifier: Notifier, tmp_path: Path, how: str
 ) -> None:
+    """`make bench-notifications` measures how long the rollout takes."""
     await first_version(cluster, tmp_path)
     await receiver.until(cluster.namespace, "1", ["promoted"])
-    receiver.status = 500
+    await receiver.misbehave(how)
     cluster.apply("2")
-    # The rollout is over while nothing of it was delivered.
     await cluster.phase("Ready", "2")
-    assert receiver.types(cluster.namespace, "2") == []
-    receiver.status = 200
+    assert len(receiver.types(cluster.namespace, "2")) < len(ROLLOUT)
+    await receiver.recover()
     await receiver.until(cluster.namespace, "2", ROLLOUT)
     ids = [event["id"] for event in receiver.events]
     assert len(ids) == len(set(ids))
@@ -222,6 +254,29 @@ async def test_notifier_that_was_killed_or_stopped_delivers_the_rest(
     seen = {e["id"]: e for e in receiver.events if e["data"]["version"] == "3"}
     types = [e["type"].removeprefix(PREFIX) for e in sorted(seen.values(), key=lambda e: e["time"])]
     assert types == ["started", "weightineffect", "promoted", "completed"]
+
+
+@rule("R28")
+async def test_second_notifier_takes_over_during_a_rollout_and_repeats_nothing(
+    cluster: Cluster, receiver: Receiver, notifier: Notifier, tmp_path: Path
+) -> None:
+    await first_version(cluster, tmp_path)
+    await receiver.until(cluster.namespace, "1", ["promoted"])
+    second = notifier.replica(tmp_path / "second.log")
+    second.start()
+    try:
+        steps = [{"weight": 25, "pause": "3s"}]
+        cluster.apply("2", rollout={"steps": steps, "bakeTime": "1s"})
+        await receiver.until(cluster.namespace, "2", ["started", "weightineffect"])
+        assert "delivering to" not in (tmp_path / "second.log").read_text()
+        notifier.stop()
+        rollout = ["started", "weightineffect", "promoted", "completed"]
+        await receiver.until(cluster.namespace, "2", rollout)
+        assert "delivering to" in (tmp_path / "second.log").read_text()
+        await cluster.phase("Ready", "2")
+    finally:
+        second.stop()
+    assert receiver.types(cluster.namespace) == ["promoted", *rollout]
 
 
 @rule("R28")
