@@ -75,6 +75,10 @@ def test_every_value_is_set_by_a_unit_test() -> None:
         ("workloadIdentity.google=[\"https://a.test\"]", "does not match pattern"),
         ("workloadIdentity.gcp=[]", "additional properties 'gcp' not allowed"),
         ("scope.namespaces=[\"a\",\"a\"]", "items at 0 and 1 are equal"),
+        (
+            'notifications.sinks=[{"name":"ci","cloudEvents":{"url":"https://ci.test:port/"}}]',
+            "does not match pattern",
+        ),
     ],
 )  # fmt: skip
 def test_wrong_value_is_refused_with_its_path(wrong: str, said: str) -> None:

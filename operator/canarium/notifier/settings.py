@@ -14,7 +14,9 @@ from canarium.api.base import Duration, Part
 from canarium.api.status.transition import TransitionType
 
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=50)]
-_Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+", max_length=2048)]
+#: As in the schema of the chart: scheme, perhaps a user, host, perhaps a port and a path.
+_URL = r"^https?://([^\s/?#@]+@)?(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?([/?#]\S*)?$"
+_Url = Annotated[str, Field(pattern=_URL, max_length=2048)]
 TITLE = "{{ namespace }}/{{ name }}: {{ type }}{% if version %} {{ version }}{% endif %}"
 BODY = "{{ message }}"
 

@@ -68,6 +68,14 @@ def test_sinks_of_all_kinds_are_read(tmp_path: Path) -> None:
             r"sinks\[0\]\.cloudEvents\.url: String should match pattern",
         ),
         (
+            {"sinks": [{"name": "ci", "cloudEvents": {"url": "https://ci.example:port/"}}]},
+            r"sinks\[0\]\.cloudEvents\.url: String should match pattern",
+        ),
+        (
+            {"sinks": [{"name": "traces", "traces": {"url": "http://[::1/v1/traces"}}]},
+            r"sinks\[0\]\.traces\.url: String should match pattern",
+        ),
+        (
             {"sinks": [{"name": "ci", "cloudEvents": {}}]},
             r"sinks\[0\]\.cloudEvents: set either url or urlSecret",
         ),
