@@ -15,9 +15,10 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import click
@@ -26,6 +27,7 @@ import yaml
 from click.testing import CliRunner
 
 from canarium_cli.main import cli
+from canarium_cli.verbs.ship import ship_command
 from canarium_cli.verbs.status import status_command
 from fetch.mlflow_server import PYTHON as MLFLOW_PYTHON
 from fetch.mlflow_server import MlflowServer
@@ -275,6 +277,66 @@ def dag(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return Recorder.made
 
 
+@dataclass
+class Task:
+    """Stands in for a task of Kubeflow: the words of its container, and what is set."""
+
+    words: list[str]
+    variables: dict[str, str] = field(default_factory=dict)
+    cached: bool = True
+    outputs: dict[str, str] = field(default_factory=lambda: {"version": "8"})
+
+    def set_caching_options(self, enabled: bool) -> None:
+        self.cached = enabled
+
+    def set_env_variable(self, name: str, value: str) -> None:
+        self.variables[name] = value
+
+
+def kubeflow(monkeypatch: pytest.MonkeyPatch, output: str = "version") -> list[Task]:
+    """What the pipeline makes: its two tasks. The first writes the version into `output`."""
+    tasks = []
+
+    def component(function: Callable[[str], list[str]]) -> Callable[..., Task]:
+        def called(version: str = output) -> Task:
+            tasks.append(Task(function(version)))
+            return tasks[-1]
+
+        return called
+
+    dsl = SimpleNamespace(
+        container_component=component,
+        pipeline=lambda name: lambda function: function,
+        OutputPath=lambda kind: kind,
+        ContainerSpec=lambda image, command, args: [*command, *args],
+    )
+    monkeypatch.setitem(sys.modules, "kfp", SimpleNamespace(dsl=dsl, compiler=None))  # type: ignore[arg-type]
+    runpy.run_path(str(FOLDER / "kubeflow_pipeline.py"))["pipeline"]()
+    return tasks
+
+
+def test_version_is_passed_from_one_step_of_kubeflow_to_the_other(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "bin").mkdir()
+    for tool in ("python", "kubectl"):
+        executable(tmp_path / "bin" / tool, f'#!/bin/sh\necho "$*" >> {tmp_path}/calls; echo 8\n')
+    for name in ("train.py", "release.py"):
+        (tmp_path / name).touch()
+    output = tmp_path / "outputs" / "version"
+    environment = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    for task in kubeflow(monkeypatch, str(output)):
+        words = [word.replace("cd /work", f"cd {tmp_path}") for word in task.words]
+        words = [word.replace("/tmp/job", f"{tmp_path}/job") for word in words]
+        environment |= task.variables
+        subprocess.run(words, env=environment, check=True, capture_output=True)
+        shutil.rmtree(tmp_path / "job")
+    assert output.read_text() == "8\n"
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls[2:4] == ["release.py alias 8", "release.py revision 8"]
+    assert calls[4].startswith("modeldeploy status fraud -n models --revision 8 ")
+
+
 def test_every_file_has_exactly_the_commands_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(JOB) == 5
     for text in (gitlab(), argo()):
@@ -282,6 +344,7 @@ def test_every_file_has_exactly_the_commands_of_the_job(monkeypatch: pytest.Monk
     assert [line for line in commands(github()) if "pip" not in line] == JOB
     pods = dag(monkeypatch)[1:]
     assert commands("\n".join(pod["arguments"][0] for pod in pods)) == JOB
+    assert commands("\n".join(task.words[2] for task in kubeflow(monkeypatch))) == JOB
 
 
 def test_every_file_sets_the_variables_of_the_job_and_releases_one_version_at_a_time(
@@ -293,11 +356,13 @@ def test_every_file_sets_the_variables_of_the_job_and_releases_one_version_at_a_
     spec = workflow("argo-workflow.yaml")["spec"]
     scripts = [one["script"] for one in spec["templates"] if "script" in one]
     whole, *pods = dag(monkeypatch)
+    tasks = kubeflow(monkeypatch)
     for found in (
         actions["jobs"]["release"]["env"],
         jobs["variables"],
         *({one["name"]: one["value"] for one in script["env"]} for script in scripts),
         *(pod["env_vars"] for pod in pods),
+        *(task.variables for task in tasks),
     ):
         assert expected.items() <= found.items()
     assert actions["concurrency"]["cancel-in-progress"] is False
@@ -305,6 +370,7 @@ def test_every_file_sets_the_variables_of_the_job_and_releases_one_version_at_a_
     assert spec["synchronization"]["mutexes"]
     assert whole["max_active_runs"] == 1
     assert [pod["retries"] for pod in pods] == [0, 0]
+    assert [task.cached for task in tasks] == [False, False]
 
 
 @pytest.mark.parametrize(
@@ -356,6 +422,36 @@ def test_page_has_the_commands_of_the_job() -> None:
     assert commands(first) == replaced
     begun = tuple(line.split('"')[0] for line in JOB)
     assert all(line.startswith(begun) for other in others for line in commands(other))
+
+
+def test_page_commits_each_version_and_waits_for_it(tmp_path: Path) -> None:
+    page = (FOLDER.parents[1] / "docs" / "guides" / "pipelines.md").read_text()
+    [script] = re.findall(r"(?ms)^```sh\n(set -eu.*?)^```", page)
+    here, remote, tools = (tmp_path / name for name in ("clone", "remote", "bin"))
+    tools.mkdir()
+    executable(tools / "python", '#!/bin/sh\ncase "$*" in *register*) echo 8 ;; esac\n')
+    calls = tmp_path / "calls"
+    stub = f'#!/bin/sh\nprintf "%s\\n" "$*" >> {calls}\ntest "$2" != ship || echo "$7"\n'
+    executable(tools / "kubectl", stub)
+    person = {"NAME": "ci", "EMAIL": "ci@example.com"}
+    git = {f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER")
+           for key, value in person.items()}  # fmt: skip
+    environment = {**os.environ, **git, "PATH": f"{tools}:{os.environ['PATH']}"}
+    begin = f"""git init -q --bare {remote} && git clone -q {remote} {here} 2>&1 && cd {here}
+        mkdir deploy && echo mlflow://fraud/7 > deploy/fraud.yaml && git add . && git commit -qm 7
+        git push -q origin HEAD"""
+    for text in (begin, f"cd {here}\n{script}"):
+        subprocess.run(["sh", "-euc", text], env=environment, check=True, capture_output=True)
+    shown = subprocess.run(
+        ["git", "-C", remote, "show", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "Release version 8 of fraud" in shown
+    assert "-mlflow://fraud/7\n+mlflow://fraud/8\n" in shown
+    ship, wait, status = (shlex.split(line) for line in calls.read_text().splitlines())
+    made = ship_command.make_context("ship", ship[2:], resilient_parsing=False)
+    assert (made.params["uri"], made.params["version"]) == ("mlflow://fraud/8", "8")
+    assert "--for=jsonpath={.spec.model.version}=8" in wait
+    status_command.make_context("status", status[2:], resilient_parsing=False)
 
 
 def test_wait_is_a_valid_call_of_the_command_line() -> None:
