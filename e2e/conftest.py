@@ -15,7 +15,7 @@ from sandbox.gateway import GATEWAYS, EnvoyGateway, Gateway
 from support.client import Client
 from support.clusters import needs
 from support.clusters.needs import Cluster
-from support.clusters.start import Start, starter
+from support.clusters.start import Start, check, starter
 from support.figures import FIGURES, tables
 from support.images import operator_image, server_images, speaking_images
 from support.install import install
@@ -50,6 +50,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="what the end-to-end tests of routes run; envoy-gateway is built in about five "
         "minutes, once",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    check(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from sandbox.controlplane import ControlPlane
 from support.clusters import existing
 
 ROOT = Path(__file__).parents[2]
+LOADS = "--load-images=true"
 WHERE = ("-n", existing.NAMESPACE)
 MARK = (*WHERE, "create", "configmap", existing.MARK, "--from-literal=disposable=true")
 
@@ -47,9 +49,9 @@ def pytest_e2e(kubeconfig: Path, *options: str) -> subprocess.CompletedProcess[s
 def test_unmarked_cluster_is_refused_in_one_message_that_states_how_to_mark_it(
     empty: ControlPlane, sandbox: Sandbox
 ) -> None:
-    done = pytest_e2e(empty.kubeconfig, "--context=sandbox")
+    done = pytest_e2e(empty.kubeconfig, "--context=sandbox", LOADS)
     assert done.returncode == 4, done.stdout
-    assert f"kubectl {' '.join(MARK)}" in done.stdout
+    assert f"kubectl --context sandbox {' '.join(MARK)}" in done.stdout
     assert done.stdout.count("is not marked for tests") == 1
     with pytest.raises(existing.Refused, match="not marked"):
         existing.refuse_unmarked(sandbox)
@@ -61,10 +63,23 @@ def test_unmarked_cluster_is_refused_in_one_message_that_states_how_to_mark_it(
     existing.refuse_unmarked(sandbox)
 
 
-def test_cluster_has_to_be_named(empty: ControlPlane) -> None:
-    done = pytest_e2e(empty.kubeconfig)
-    assert done.returncode != 0
-    assert "--cluster=existing needs --context" in done.stdout
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((LOADS,), "--cluster=existing needs --context, a context"),
+        (("--context=sandbox",), "--cluster=existing needs --load-images, a command"),
+        (("--context=other", LOADS), '--context other: .*\n.*context "other" does not exist'),
+    ],
+)
+def test_option_that_is_missing_or_wrong_is_one_message(
+    tmp_path: Path, options: tuple[str, ...], message: str
+) -> None:
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("apiVersion: v1\nkind: Config\n")
+    done = pytest_e2e(kubeconfig, *options)
+    assert done.returncode == 4, done.stdout
+    assert len(re.findall(message, done.stdout + done.stderr)) == 1
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_marked_cluster_with_canarium_is_refused_and_one_that_is_cleaned_is_as_before(

@@ -25,10 +25,11 @@ def refuse_unmarked(sandbox: Sandbox) -> None:
     """Raises Refused unless the cluster is marked and does not have Canarium yet."""
     mark = sandbox.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/{MARK}")
     if mark is None or mark.get("data", {}).get("disposable") != "true":
+        context = f"--context {named} " if (named := sandbox.options.context) else ""
         raise Refused(
             "this cluster is not marked for tests, which install and delete the operator, its "
-            f"CRDs and models; mark it with `kubectl -n {NAMESPACE} create configmap {MARK} "
-            "--from-literal=disposable=true`"
+            f"CRDs and models; mark it with `kubectl {context}-n {NAMESPACE} create configmap "
+            f"{MARK} --from-literal=disposable=true`"
         )
     if "canarium.dev" in sandbox.kubectl("get", "crd", "-o", "name"):
         raise Refused(

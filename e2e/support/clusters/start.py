@@ -10,12 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Mode, Options, Sandbox
+from sandbox import Mode, NotOffered, Options, Sandbox
 from support.clusters import existing, kind
 from support.clusters.needs import Cluster
 
 #: Starts a cluster whose name begins so, in a folder for its files.
 Start = Callable[[str], AbstractContextManager[Sandbox]]
+
+
+def check(config: pytest.Config) -> None:
+    """Raises UsageError for options that cannot start a cluster."""
+    chosen = Cluster(config.getoption("--cluster"))
+    if chosen is Cluster.KIND:
+        kind.choice(config)
+    elif chosen is Cluster.EXISTING and not config.getoption("--context"):
+        raise pytest.UsageError("--cluster=existing needs --context, a context of your kubeconfig")
+    elif chosen is Cluster.EXISTING and not config.getoption("--load-images").strip():
+        raise pytest.UsageError(
+            "--cluster=existing needs --load-images, a command that makes the images of an archive "
+            "available to the nodes, such as 'kind load image-archive --name NAME'"
+        )
 
 
 def starter(config: pytest.Config, folder: Callable[[], Path]) -> Start:
@@ -68,17 +82,19 @@ def _kind(config: pytest.Config, name: str, folder: Path) -> Iterator[Sandbox]:
 @contextmanager
 def _existing(config: pytest.Config, name: str) -> Iterator[Sandbox]:
     context = config.getoption("--context")
-    if not context:
-        raise pytest.UsageError("--cluster=existing needs --context, a context of your kubeconfig")
     loads = shlex.split(config.getoption("--load-images"))
     options = Options(
         name=name, mode=Mode.EXTERNAL, context=context, loads=loads, owner=os.getpid()
     )
-    with Sandbox.up(options) as sandbox:
+    # A failure here is one message, not one for each test.
+    try:
+        started = Sandbox.up(options)
+    except NotOffered as unreachable:
+        pytest.exit(f"--context {context}: {unreachable}", returncode=4)
+    with started as sandbox:
         try:
             existing.refuse_unmarked(sandbox)
         except existing.Refused as refused:
-            # One message, not one for each test.
             pytest.exit(f"--context {context}: {refused}", returncode=4)
         before = existing.objects(sandbox)
         try:
