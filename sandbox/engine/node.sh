@@ -39,7 +39,19 @@ rm -f /lib/systemd/system/sysinit.target.wants/systemd-tmpfiles-setup.service \
     /usr/lib/sysctl.d/{50-pid-max,99-protect-links}.conf
 echo 'ReadKMsg=no' >>/etc/systemd/journald.conf
 ln -sf /usr/lib/systemd/systemd /sbin/init
-systemctl enable -q kubelet containerd undo-mount-hacks
+# A connection to a Service that begins before kube-proxy has its rules would leave the node untranslated
+# and be retried by TCP alone, for half a minute: CoreDNS' to the API server, at each start of a node.
+cat >/etc/systemd/system/refuse-early.service <<'EOF'
+[Unit]
+Description=Refuse connections to Services without rules
+Before=containerd.service
+[Service]
+Type=oneshot
+ExecStart=/usr/sbin/iptables -A FORWARD -d 10.96.0.0/16 -p tcp -j REJECT --reject-with tcp-reset
+[Install]
+WantedBy=multi-user.target
+EOF
+systemctl enable -q kubelet containerd undo-mount-hacks refuse-early
 systemctl mask -q systemd-binfmt.service
 
 # containerd unpacks the images from its store when the node needs them.
