@@ -17,7 +17,7 @@ from sandbox.options import Options
 from sandbox.parts import Part
 from sandbox.progress import Progress
 
-_PACKAGES = ("docker.io", "tini", "libdevmapper1.02.1", "slirp4netns", "libslirp0")
+_PACKAGES = ("docker.io", "tini", "slirp4netns")
 #: Those that Docker starts, each with its command: the native node needs the same.
 _INSTALLED = {"containerd": "containerd", "runc": "runc", "iptables": "iptables"}
 _PROGRAMS = {
@@ -132,6 +132,9 @@ class Engine:
     def _connect(self) -> None:
         # One that is left over leads to an engine that has ended.
         self.network.kill()
+        if not Path("/dev/net/tun").exists():
+            self.progress.say("no /dev/net/tun: containers do not reach the outside")
+            return
         first = self.part.process
         assert first is not None
         slirp = ["slirp4netns", "--configure", "--disable-host-loopback", str(first.pid), "tap0"]
@@ -209,9 +212,13 @@ def lacks_resource_capability(status: str | None = None) -> bool:
 
 
 def download(packages: Sequence[str], folder: Path) -> list[Path]:
-    """Downloads Debian packages without installing them. Raises EngineFailed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    run(["apt-get", "download", "-q", *packages], cwd=folder)
+    """Downloads Debian packages with what they need and this machine lacks, and installs nothing.
+
+    Raises EngineFailed.
+    """
+    (folder / "partial").mkdir(parents=True, exist_ok=True)
+    command = ["apt-get", "install", "--download-only", "--reinstall", "--no-install-recommends"]
+    run([*command, "-q", "-y", "-o", f"Dir::Cache::archives={folder}", *packages])
     return sorted(folder.glob("*.deb"))
 
 
