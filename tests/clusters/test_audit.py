@@ -1,4 +1,4 @@
-"""What makes the API server of a kind cluster write an audit log; `make test-kind` reads a real one."""
+"""How the API server of a kind cluster is made to write an audit log."""
 
 from __future__ import annotations
 
