@@ -167,10 +167,11 @@ TARGET.canarium-cli := --target cli
 VERSION = $(shell sed -n 's/^appVersion: //p' charts/canarium/Chart.yaml)
 KIND_CLUSTER ?= kind
 
+# BUILD="--build-arg PYTHON=registry.example.org/python:3.11" is passed to `docker build`.
 images: $(IMAGES:%=image.%)   ## build the images with Docker; PLATFORM=linux/arm64 for nodes of another architecture
 
 image.%:
-	$(DOCKER) build $(if $(PLATFORM),--platform $(PLATFORM)) $(TARGET.$*) --build-arg LOCK=$(LOCK.$*) --build-arg VERSION=$(VERSION) -t canarium.dev/$*:$(VERSION) .
+	$(DOCKER) build $(if $(PLATFORM),--platform $(PLATFORM)) $(BUILD) $(TARGET.$*) --build-arg LOCK=$(LOCK.$*) --build-arg VERSION=$(VERSION) -t canarium.dev/$*:$(VERSION) .
 
 push: $(if $(REGISTRY),$(IMAGES:%=push.%),no-registry)  ## build the images, push them to REGISTRY=registry.example.org/ml, and print the values of the chart
 	@echo 'helm upgrade --install canarium charts/canarium -n canarium --create-namespace --wait \'

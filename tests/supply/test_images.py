@@ -72,6 +72,12 @@ def test_platform_and_selection_are_passed_on(tools: Path) -> None:
     assert "build --platform linux/arm64 --build-arg LOCK=fetch" in call
 
 
+def test_options_of_docker_build_are_passed_on(tools: Path) -> None:
+    calls, _ = make(tools, "images", "IMAGES=canarium", "BUILD=--build-arg PYTHON=python:own")
+    [call] = calls
+    assert call.startswith("docker build --build-arg PYTHON=python:own --build-arg LOCK=runtime ")
+
+
 def test_push_tags_every_image_for_the_registry_and_prints_the_values(tools: Path) -> None:
     calls, done = make(tools, "push", "REGISTRY=registry.example.org/ml")
     assert done.returncode == 0, done.stderr
