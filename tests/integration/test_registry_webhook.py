@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import runpy
 import socket
 import ssl
@@ -24,6 +25,7 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from fetch.mlflow_server import MlflowServer
 from sandbox.controlplane import ControlPlane
 
 FOLDER = Path(__file__).parents[2] / "examples" / "registry-webhook"
@@ -177,6 +179,32 @@ def test_signed_delivery_makes_exactly_the_models_that_follow_the_alias_resolve(
     assert receiver.deliver(name="fraud v2", alias="unknown", number="2")[1].startswith("0 models")
     assert receiver.deliver("model_version", name="fraud v2", version="9", number="3")[0] == 200
     assert receiver.annotation("fraud") == "delivery-1"
+
+
+@rule("R26")
+def test_delivery_of_a_real_mlflow_server_is_accepted(receiver: Receiver, tmp_path: Path) -> None:
+    # By default it sends only to https:// and public addresses.
+    loopback = {
+        "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http",
+        "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+    }
+    server = MlflowServer(tmp_path, **loopback)
+    before = receiver.annotation("fraud")
+    try:
+        server.start()
+        created = {"entity": "MODEL_VERSION_ALIAS", "action": "CREATED"}
+        webhook = {"name": "canarium", "url": receiver.url, "events": [created]}
+        server.call("POST", "webhooks", **webhook, secret=SECRET)
+        run, folder = server.run(server.experiment("fraud"))
+        version = server.register("fraud v2", f"{folder}/model", run)
+        server.point("fraud v2", "champion", version)
+        end = time.monotonic() + 30
+        while (value := receiver.annotation("fraud")) == before:
+            assert time.monotonic() < end, (tmp_path / "log").read_text()[-2000:]
+            time.sleep(0.2)
+    finally:
+        server.kill()
+    assert re.fullmatch("[0-9a-f-]{36}", value or ""), "the number of the delivery"
 
 
 @rule("R26")

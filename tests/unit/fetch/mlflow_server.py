@@ -19,15 +19,15 @@ class MlflowServer(TrackingServer):
     """MLflow's own application in one process, which serves the artifacts in `folder`.
 
     `mlflow server` starts the same application in a second process, behind a layer that needs
-    numpy. `start` after `kill` finds what was stored before.
+    numpy. `start` after `kill` finds what was stored before. `environment` is added to its own.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
         with paths.locked(ROOT / ".venv-mlflow.lock"):
             subprocess.run(["make", "-s", ".venv-mlflow/.ready"], cwd=ROOT, check=True)
         self._port = free_ports(1)[0]
         super().__init__(f"http://127.0.0.1:{self._port}")
-        self._folder = folder
+        self._folder, self._environment = folder, environment
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -47,6 +47,7 @@ class MlflowServer(TrackingServer):
                     "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
                     "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(self._folder / "artifacts"),
                     "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+                    **self._environment,
                 },
             )  # fmt: skip
         wait_for_answer(f"{self.url}/health", 300)
