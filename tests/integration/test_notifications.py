@@ -7,6 +7,7 @@ import asyncio
 import copy
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import yaml
-from aiohttp import web
+from aiohttp import ClientSession, web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
@@ -27,6 +28,7 @@ from http_server import HttpServer
 from integration import rights
 from integration.conftest import PATIENT_LEASE, Cluster, Operator
 from sandbox.controlplane import ControlPlane
+from sandbox.ports import free_ports
 
 rule = pytest.mark.rule
 PREFIX = "dev.canarium.modeldeployment."
@@ -125,20 +127,33 @@ class Notifier:
             sys.executable, "-m", "canarium", "notify", f"--config={config}",
             f"--kubeconfig={kubeconfig}", "--lease-namespace=default", *PATIENT_LEASE,
         ]  # fmt: skip
-        self._log = log
+        self._log, self._port = log, free_ports(1)[0]
         self._process: subprocess.Popen[bytes] | None = None
 
     def replica(self, log: Path) -> Notifier:
         """Another process with the same options."""
         other = copy.copy(self)
-        other._log, other._process = log, None
+        other._log, other._port, other._process = log, free_ports(1)[0], None
         return other
+
+    async def metric(self, name: str) -> float:
+        """The sum of a metric of the sink `ci`."""
+        async with (
+            ClientSession() as session,
+            session.get(f"http://127.0.0.1:{self._port}/metrics") as answer,
+        ):
+            text = await answer.text()
+        found = re.findall(rf'(?m)^{name}{{[^}}]*sink="ci"[^}}]*}} (\S+)$', text)
+        return sum(map(float, found))
 
     def start(self) -> None:
         with self._log.open("ab") as output:
             environment = {**os.environ, "PYTHONWARNINGS": "default"}
             self._process = subprocess.Popen(
-                self._command, stdout=output, stderr=output, env=environment
+                [*self._command, f"--metrics-port={self._port}"],
+                stdout=output,
+                stderr=output,
+                env=environment,
             )
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
@@ -220,10 +235,20 @@ async def test_rollout_is_over_before_a_receiver_accepts_and_nothing_is_lost(
     cluster.apply("2")
     await cluster.phase("Ready", "2")
     assert len(receiver.types(cluster.namespace, "2")) < len(ROLLOUT)
+    assert await notifier.metric("canarium_notifications_pending") > 0
+    assert await notifier.metric("canarium_notifications_oldest_seconds") > 0
     await receiver.recover()
     await receiver.until(cluster.namespace, "2", ROLLOUT)
     ids = [event["id"] for event in receiver.events]
     assert len(ids) == len(set(ids))
+    end = time.monotonic() + 10
+    while await notifier.metric("canarium_notifications_pending"):
+        assert time.monotonic() < end
+        await asyncio.sleep(0.1)
+    assert await notifier.metric("canarium_notification_delay_seconds_count") == len(ids)
+    failures = await notifier.metric("canarium_notification_failures_total")
+    assert bool(failures) == (how != "slow")
+    assert await notifier.metric("canarium_notifications_dropped_total") == 0
 
 
 @rule("R28")
