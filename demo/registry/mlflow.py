@@ -1,4 +1,5 @@
-"""MLflow in a pod, as the story uses it: the server, its access log, and a training pipeline."""
+"""MLflow in a pod, as the story uses it: the server, its store and access log, and a training
+pipeline."""
 
 from __future__ import annotations
 
@@ -34,6 +35,7 @@ class Mlflow:
         address = self._kubectl("get", "service", "mlflow", "-o", "jsonpath={.spec.clusterIP}")
         self.way: Forward = sandbox.forward(f"{address}:5000")
         self.tracking = TrackingServer(self.way.url)
+        self._store = f"{address}:9000"
 
     def title(self) -> str:
         """The title of MLflow's own page."""
@@ -73,11 +75,24 @@ class Mlflow:
         assert status.get("succeeded"), f"the training of version {version} failed: {log[-500:]}"
         return log.split()[-1]
 
+    def stored(self) -> list[str]:
+        """The names of the objects in the bucket of the server."""
+        way = self._sandbox.forward(self._store)
+        request = urllib.request.Request(f"{way.url}/mlflow?list-type=2&max-keys=1000")
+        scope = "Credential=mlflow/20260101/us-east-1/s3/aws4_request"
+        signed = f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"
+        request.add_header("Authorization", signed)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return re.findall(r"<Key>(.*?)</Key>", answer.read().decode())
+        finally:
+            way.close()
+
     def requests(self) -> Counter[str]:
         """Requests of the operator's pods so far, by purpose: alias, tags, lineage and example."""
         pods = self._sandbox.get("/api/v1/namespaces/canarium/pods")["items"]
         addresses = {pod["status"].get("podIP") for pod in pods}
-        log = self._kubectl("logs", "deployment/mlflow", "--tail=-1")
+        log = self._kubectl("logs", "deployment/mlflow", "-c", "mlflow", "--tail=-1")
         return Counter(
             _PURPOSE.get(path, "lineage and example")
             for address, path in _REQUEST.findall(log)

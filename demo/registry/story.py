@@ -200,6 +200,10 @@ class Registry(Story):
             self._view.say(f"    version {version}: {state} ({reason})")
             self._expect(stage, state == wanted[version], f"MLflow has version {version} {state}")
         self._expect(stage, "MLflow" in self._mlflow.title(), "MLflow's page does not open")
+        stored = self._mlflow.stored()
+        models = [name for name in stored if name.endswith("/MLmodel")]
+        self._view.say(f"  S3 has {len(stored)} files of {len(models)} models, read through MLflow")
+        self._expect(stage, len(models) == len(wanted), f"S3 has {len(models)} models")
 
     def _lineage(self, stage: Stage) -> None:
         for version, commit in COMMITS.items():

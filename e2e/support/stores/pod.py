@@ -14,7 +14,7 @@ from typing import Any
 
 from sandbox import Sandbox, images
 from sandbox.binaries import find
-from sandbox.images import Image
+from sandbox.images import Image, Layer
 from support.images import locked
 
 HERE = Path(__file__).parent
@@ -31,23 +31,26 @@ DISK = {"path": "/var/lib/canarium-e2e", "type": "DirectoryOrCreate"}
 WIDE = 48_000_000
 
 
-def image(models: Path) -> Image:
-    """Debian's Python with moto and a registry; /models/fraud is a model inside the image, and
-    S3 has scikit-learn's of the trained `models`.
-    """
+def moto_layers() -> list[Layer]:
+    """Debian's Python with moto."""
     fetch = locked("fetch")
     more = [
         line
         for line in locked("fetch-dev")
         if line not in fetch and line.split("==")[0] not in _OTHERS
     ]
+    # The fetcher's own layer is on the node anyway.
+    return [images.python_base(), images.pip(fetch), images.pip(more, dependencies=False)]
+
+
+def image(models: Path) -> Image:
+    """Moto and a registry; /models/fraud is a model inside the image, and S3 has scikit-learn's of
+    the trained `models`.
+    """
     return Image(
         IMAGE,
         [
-            images.python_base(),
-            # The fetcher's own layer is on the node anyway.
-            images.pip(fetch),
-            images.pip(more, dependencies=False),
+            *moto_layers(),
             images.files(
                 {
                     "/usr/local/bin/crane": find("crane"),
