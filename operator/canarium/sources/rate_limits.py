@@ -8,14 +8,15 @@ it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 #: Seconds for which a registry is believed, at most.
 LONGEST = 600.0
-#: Servers and credentials that are remembered; the oldest is dropped first.
-_MOST = 1024
+#: Servers and credentials that are remembered; the namespace with the most loses its oldest (R31).
+MOST = 1024
 #: Digits of a number of seconds, and characters of a date, at most.
 _MOST_DIGITS, _MOST_CHARACTERS = 9, 40
 #: Namespace, Secret, and host with port.
@@ -34,8 +35,9 @@ class RateLimits:
         until = self._clock() + min(wait, LONGEST)
         until = max(until, self._until.pop(client, until))
         self._until[client] = until
-        if len(self._until) > _MOST:
-            del self._until[next(iter(self._until))]
+        if len(self._until) > MOST:
+            [(largest, _)] = Counter(namespace for namespace, _, _ in self._until).most_common(1)
+            del self._until[next(one for one in self._until if one[0] == largest)]
 
     def left(self, client: Client) -> float:
         """Returns the seconds that `client` has to wait; 0 for none."""

@@ -16,7 +16,7 @@ from canarium.core.facts.resolution import ResolveRequest
 from canarium.signals.access import NamespaceAccess
 from canarium.signals.http_client import Response
 from canarium.sources.platform import Platform
-from canarium.sources.rate_limits import RateLimits, retry_after
+from canarium.sources.rate_limits import MOST, RateLimits, retry_after
 from canarium.sources.registries import Registries
 from signals.conftest import Responder
 from sources.rig import KEY, SourceRig
@@ -176,7 +176,19 @@ def test_waits_are_bounded_in_time_and_number() -> None:
     assert limits.left(first) == 600.0
     limits.note(first, 1.0)
     assert limits.left(first) == 600.0, "the longest counts"
-    for number in range(1024):
+    for number in range(MOST):
         limits.note(("a", None, str(number)), 1.0)
     assert limits.left(first) == 0.0
-    assert limits.left(("a", None, "1023")) == 1.0
+    assert limits.left(("a", None, str(MOST - 1))) == 1.0
+
+
+@rule("R31")
+def test_waits_of_one_namespace_do_not_displace_those_of_another() -> None:
+    limits = RateLimits(lambda: 0.0)
+    other = ("b", None, "other")
+    limits.note(other, 60.0)
+    for number in range(2 * MOST):
+        limits.note(("a", None, str(number)), 60.0)
+    assert limits.left(other) == 60.0
+    assert limits.left(("a", None, str(MOST))) == 0.0
+    assert limits.left(("a", None, str(2 * MOST - 1))) == 60.0
