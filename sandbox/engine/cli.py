@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
+import sys
 
 from sandbox import machine
 from sandbox.engine.engine import Engine
@@ -32,6 +34,8 @@ def main(name: str, words: list[str]) -> int:
     if command and not engine.part.alive and machine.docker_answers():
         return subprocess.run(command, check=False).returncode
     stays = options.verb == "up" or engine.part.alive
+    # So that the engine ends here too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         engine.up()
         image = node_image(engine)

@@ -1,6 +1,6 @@
 """The Docker engine out of packages: where it can run, how it runs a container, what it leaves.
 
-The node image is tested by `make test-kind` in the engine, as .ci/run does.
+The node image is tested by `make test-kind-part`, which .ci/run runs.
 """
 
 from __future__ import annotations
