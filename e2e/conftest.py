@@ -24,6 +24,12 @@ from support.model import World
 _serial = itertools.count()
 HERE = Path(__file__).parent
 _OPERATOR = re.compile('"username":"system:serviceaccount:canarium:')
+#: Beside each other, the fetchers of many models request more than a node of two processors has.
+FETCHERS = (
+    "fetch.resources.requests.cpu=20m",
+    "fetch.resources.requests.memory=128Mi",
+    "fetch.resources.limits.memory=512Mi",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -120,7 +126,7 @@ def node(start: Start, request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     audited = not needs.lacking({"audit log"}, Cluster(request.config.getoption("--cluster")))
     with start("e2e") as sandbox:
         sandbox.load([operator_image(), *server_images(), *speaking_images()])
-        install(sandbox)
+        install(sandbox, *FETCHERS)
         yield sandbox
         if audited:
             assert denied(sandbox) == [], "the chart's roles lack a right"

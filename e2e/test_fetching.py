@@ -23,7 +23,19 @@ from support.docs import documented
 from support.images import fetch_image
 from support.model_servers.images import MLSERVER, MODELS, mlserver_image, train
 from support.signing import KeyPair, key_pair, make_environment, sign
-from support.stores.pod import IMAGE, LARGE, NAMESPACE, STORES, Stores, image, start
+from support.stores.pod import (
+    IMAGE,
+    LARGE,
+    NAMESPACE,
+    SECRET,
+    STORES,
+    WRONG,
+    Stores,
+    image,
+    start,
+    tracking_image,
+)
+from support.stores.trained import register
 
 pytestmark = pytest.mark.needs("node disk")
 WITHIN = 300.0
@@ -192,10 +204,30 @@ def good(stores: Stores) -> dict[str, dict[str, Any]]:
     }
 
 
-def signed(stores: Stores) -> dict[str, dict[str, Any]]:
-    """A signed model, which S3 has once it was started again: until then it forgets what is put."""
+def later(stores: Stores) -> dict[str, dict[str, Any]]:
+    """Models that S3 has once it was started again: until then it forgets what is put.
+
+    Those of MLflow are read through its server, and from the bucket that the server names.
+    """
     reads = {"endpoint": stores.s3, "credentials": {"secretName": "reader"}}
-    return {"signed": {"uri": "s3://models/signed", "model": {**reads, "verify": VERIFY}}}
+    server = {"endpoint": stores.tracking}
+    bucket = {**server, "credentials": {"secretName": "bucket-reader"}}
+    return {
+        "signed": {"uri": "s3://models/signed", "model": {**reads, "verify": VERIFY}},
+        "mlflow": {"uri": "mlflow://fraud@champion", "model": server},
+        "mlflow-bucket": {"uri": "mlflow://bucket/1", "model": bucket},
+        "mlflow-killed": {"uri": "mlflow://large/1", "model": server},
+    }
+
+
+def put_registered(world: Fetching) -> None:
+    """Registers the models of MLflow, and stores the keys of its bucket with the bucket's address,
+    as the guide describes."""
+    register(world.stores)
+    for name, keys in (("bucket-reader", SECRET), ("bucket-nobody", WRONG)):
+        words = [f"--from-literal={key}={value}" for key, value in keys.items()]
+        words.append(f"--from-literal=AWS_ENDPOINT_URL={world.stores.s3}")
+        world.kubectl("create", "secret", "generic", name, *words)
 
 
 def hopeless(stores: Stores) -> dict[str, dict[str, Any]]:
@@ -211,7 +243,7 @@ def hopeless(stores: Stores) -> dict[str, dict[str, Any]]:
 
 def bad(stores: Stores) -> dict[str, dict[str, Any]]:
     """The next versions of models that serve, each with another fault."""
-    known = {**good(stores), **signed(stores)}
+    known = {**good(stores), **later(stores)}
     nobody = {"endpoint": stores.s3, "credentials": {"secretName": "nobody"}}
     other = {**known["registry"]["model"], "digest": f"sha256:{'0' * 64}"}
     return {
@@ -219,6 +251,14 @@ def bad(stores: Stores) -> dict[str, dict[str, Any]]:
         "web": {"uri": f"{stores.web}/nothing.tar.gz"},
         "claim": {"uri": "pvc://models/fraud/8"},
         "signed": {"uri": "s3://models/tampered", "model": known["signed"]["model"]},
+        "mlflow": {**known["mlflow"], "uri": "mlflow://fraud/2"},
+        "mlflow-bucket": {
+            "uri": "mlflow://bucket/1",
+            "model": {
+                "endpoint": stores.tracking,
+                "credentials": {"secretName": "bucket-nobody"},
+            },
+        },
         "registry": {**known["registry"], "model": other},
     }
 
@@ -228,6 +268,8 @@ REASONS = {
     "web": "NotFound",
     "claim": "NotFound",
     "signed": "SignatureInvalid",
+    "mlflow": "NotFound",
+    "mlflow-bucket": "AccessDenied",
     "registry": "DigestMismatch",
 }
 
@@ -235,7 +277,7 @@ REASONS = {
 @pytest.fixture(scope="module")
 def fetched(node: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fetching]:
     """All good models Ready, all hopeless ones failed."""
-    node.load([image(train()), fetch_image(), mlserver_image()])
+    node.load([image(train()), fetch_image(), mlserver_image(), tracking_image()])
     stores = start(node, tmp_path_factory.mktemp("claim"))
     world = Fetching(node, stores)
     try:
@@ -243,8 +285,9 @@ def fetched(node: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         wanted: dict[str, Callable[[dict[str, Any]], bool]] = dict.fromkeys(good(stores), ready)
         world.until({**wanted, **dict.fromkeys(hopeless(stores), failed("NoSpace"))})
         world.signer = put_signed(world, tmp_path_factory.mktemp("signed"))
-        world.apply(signed(stores))
-        world.until(dict.fromkeys(signed(stores), ready))
+        put_registered(world)
+        world.apply(later(stores))
+        world.until(dict.fromkeys(later(stores), ready))
         yield world
     finally:
         for way in world.ways:
@@ -275,7 +318,10 @@ def spoiled(fetched: Fetching) -> Iterator[dict[str, Client]]:
             client.stop()
 
 
-GOOD = ["s3", "web", "claim", "whole-claim", "on-a-claim", "registry", "inside", "signed"]
+GOOD = [
+    *("s3", "web", "claim", "whole-claim", "on-a-claim", "registry", "inside", "signed"),
+    *("mlflow", "mlflow-bucket", "mlflow-killed"),
+]
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -291,7 +337,7 @@ def test_model_is_fetched_from_each_kind_of_store(
     assert all("sha256:" in image for image in images.values())
     seconds = f"{fetched.durations[name]:.1f}"
     uri = re.sub(
-        r"\d+\.\d+\.\d+\.\d+", "…", {**good(fetched.stores), **signed(fetched.stores)}[name]["uri"]
+        r"\d+\.\d+\.\d+\.\d+", "…", {**good(fetched.stores), **later(fetched.stores)}[name]["uri"]
     )
     figures("models from stores", uri=uri, seconds_to_Ready=seconds)
 
@@ -306,6 +352,23 @@ def test_signer_is_in_the_status_and_in_the_record(fetched: Fetching) -> None:
     noted = json.loads(record["metadata"]["annotations"]["canarium.dev/signature"])
     assert noted == stable["signature"]
     assert fetched.status("signed")["history"][0]["signature"] == noted
+
+
+@pytest.mark.rule("R26")
+def test_alias_of_mlflow_is_resolved_to_a_version_with_its_run(fetched: Fetching) -> None:
+    stable = fetched.status("mlflow")["stable"]
+    assert stable["resolved"] == "mlflow://fraud/1"
+    assert stable["version"] == "1"
+    name, end = f"mlflow-{stable['revision']}", time.monotonic() + 90
+    run: dict[str, Any] = {}
+    while not run and time.monotonic() < end:
+        # The server has been away, so it is asked again.
+        record = json.loads(fetched.kubectl("get", "controllerrevision", name, "-o", "json"))
+        annotations = record["metadata"].get("annotations", {})
+        run = json.loads(annotations.get("canarium.dev/training-run", "{}"))
+        time.sleep(0.5)
+    assert re.fullmatch("[0-9a-f]{32}", run["runId"])
+    assert run["signature"] == {"inputs": [{"name": "amount", "type": "double"}]}
 
 
 @pytest.mark.rule("R4")
@@ -336,14 +399,29 @@ def test_real_server_predicts_with_the_fetched_model(
 def test_fetch_continues_after_the_store_restarts(
     fetched: Fetching, figures: Callable[..., None]
 ) -> None:
-    [s3] = json.loads(fetched.node.kubectl("-n", STORES, "get", "pods", "-o", "json"))["items"]
-    restarts = {c["name"]: c["restartCount"] for c in s3["status"]["containerStatuses"]}
-    assert restarts["s3"] == 1
+    assert restarts(fetched)["s3"] == 1
     log = fetched.log("interrupted")
     assert "again in" in log
     assert log.count("s3://models/large: 2 files") == 1, "it must be one and the same process"
     seconds = f"{fetched.durations['interrupted']:.1f}"
     figures("models from stores", uri="s3://, killed and back", seconds_to_Ready=seconds)
+
+
+def test_fetch_continues_after_the_tracking_server_was_killed(
+    fetched: Fetching, figures: Callable[..., None]
+) -> None:
+    assert restarts(fetched)["mlflow"] == 1
+    log = fetched.log("mlflow-killed")
+    assert "again in" in log
+    assert log.count("mlflow://large/1: 2 files") == 1, "it must be one and the same process"
+    seconds = f"{fetched.durations['mlflow-killed']:.1f}"
+    figures("models from stores", uri="mlflow://, killed and back", seconds_to_Ready=seconds)
+
+
+def restarts(fetched: Fetching) -> dict[str, int]:
+    """How often each server of the stores' pod was started again."""
+    [pod] = json.loads(fetched.node.kubectl("-n", STORES, "get", "pods", "-o", "json"))["items"]
+    return {c["name"]: c["restartCount"] for c in pod["status"]["containerStatuses"]}
 
 
 def test_gigabyte_is_fetched_in_bounded_memory_with_progress(

@@ -19,6 +19,7 @@ from support.images import locked
 
 HERE = Path(__file__).parent
 IMAGE = "canarium.dev/fetching:1"
+TRACKING = "canarium.dev/tracking:1"
 NAMESPACE, STORES = "fetching", "stores"
 SECRET = {"AWS_ACCESS_KEY_ID": "READER", "AWS_SECRET_ACCESS_KEY": "a-secret-of-the-reader"}
 WRONG = {"AWS_ACCESS_KEY_ID": "NOBODY", "AWS_SECRET_ACCESS_KEY": "a-secret-of-nobody"}
@@ -41,6 +42,19 @@ def moto_layers() -> list[Layer]:
     ]
     # The fetcher's own layer is on the node anyway.
     return [images.python_base(), images.pip(fetch), images.pip(more, dependencies=False)]
+
+
+def tracking_image() -> Image:
+    """Debian's Python with an MLflow server that reads and writes S3."""
+    return Image(
+        TRACKING,
+        [
+            images.python_base(),
+            images.pip(locked("mlflow")),
+            images.files({"/app/tracking_server.py": HERE / "tracking_server.py"}),
+        ],
+        user="1000",
+    )
 
 
 def image(models: Path) -> Image:
@@ -93,6 +107,10 @@ class Stores:
         return f"http://{self.host}:8000"
 
     @property
+    def tracking(self) -> str:
+        return f"http://{self.host}:5001"
+
+    @property
     def registry(self) -> str:
         return f"{self.host}:5000"
 
@@ -114,7 +132,7 @@ def start(node: Sandbox, scratch: Path) -> Stores:
     kinds = [*_namespaces(), *_claim(), _pod()]
     node.kubectl("apply", "-f", "-", stdin=json.dumps({"kind": "List", "apiVersion": "v1",
                                                         "items": kinds}))  # fmt: skip
-    node.kubectl("-n", STORES, "wait", "pod/stores", "--for=condition=Ready", "--timeout=60s")
+    node.kubectl("-n", STORES, "wait", "pod/stores", "--for=condition=Ready", "--timeout=180s")
     host = node.kubectl("-n", STORES, "get", "pod", "stores", "-o", "jsonpath={.status.podIP}")
     stores = Stores(node, host)
     _push(stores, scratch)
@@ -189,8 +207,38 @@ def _disk() -> dict[str, Any]:
     }
 
 
+def _tracking() -> dict[str, Any]:
+    """The MLflow server, of which only the database outlives it."""
+    environment = {
+        "HOME": "/tmp",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_S3_ENDPOINT_URL": "http://127.0.0.1:9000",
+        "AWS_ACCESS_KEY_ID": "WRITER",
+        "AWS_SECRET_ACCESS_KEY": "a-secret-of-the-writer",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        # What `mlflow server` passes to its application.
+        "_MLFLOW_SERVER_FILE_STORE": "sqlite:////data/mlflow.db",
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_ARTIFACT_DESTINATION": "s3://mlflow/proxied",
+        "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+    }
+    return {
+        "name": "mlflow",
+        "image": TRACKING,
+        "command": ["python3", "/app/tracking_server.py"],
+        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        "readinessProbe": {
+            "tcpSocket": {"port": 5001},
+            "periodSeconds": 1,
+            "failureThreshold": 180,
+        },
+    }
+
+
 def _pod() -> dict[str, Any]:
-    """Three servers; the volume `flag` outlives the S3 server, which is to die once."""
+    """Four servers; the volumes `flag` and `data` outlive those of S3 and MLflow, which are to die
+    once."""
     large = f"truncate -s {LARGE} /srv/large/weights && printf one > /srv/large/version"
     web = f"{large} && exec python3 -m http.server 8000 --directory /srv"
     wait = {"periodSeconds": 1, "failureThreshold": 60}
@@ -221,10 +269,11 @@ def _pod() -> dict[str, Any]:
                     "command": ["crane", "registry", "serve", "--address", ":5000"],
                     "readinessProbe": {"tcpSocket": {"port": 5000}, **wait},
                 },
+                _tracking(),
             ],
             "volumes": [
                 {"name": "disk", "hostPath": DISK},
-                *({"name": n, "emptyDir": {}} for n in ("flag", "large")),
+                *({"name": n, "emptyDir": {}} for n in ("flag", "large", "data")),
             ],
             "terminationGracePeriodSeconds": 0,
         },

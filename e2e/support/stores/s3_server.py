@@ -40,6 +40,7 @@ def put(application: Any, path: str, content: bytes = b"") -> None:
 def main() -> None:
     moto = DomainDispatcherApplication(create_backend_app)
     put(moto, "models")
+    put(moto, "mlflow")
     for name in ("fraud", "swapped"):
         put(moto, f"models/{name}/version", b"one")
         put(moto, f"models/{name}/sub/weights", b"w" * 1000)
