@@ -222,6 +222,32 @@ async def test_quota_is_a_wait_with_its_words_and_not_a_failure(
     await cluster.phase("Ready", "2", seconds=60)
 
 
+@rule("R21", "R27", "R29")
+async def test_job_that_the_api_server_refuses_waits_with_the_field_until_it_is_corrected(
+    cluster: Cluster,
+) -> None:
+    """The schema of a model cannot compare quantities."""
+    wrong = {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}}
+    await rolling(cluster, {**EVAL, "job": {**EVAL["job"], "resources": wrong}})
+
+    def refused(status: dict[str, Any]) -> bool:
+        return any(
+            (c["type"], c["status"]) == ("GatesReady", "False")
+            and "spec.template.spec.containers[0].resources.requests" in c["message"]
+            for c in status.get("conditions", ())
+        )
+
+    status = await cluster.until(refused, seconds=60)
+    assert (status["phase"], status["weight"]) == ("Progressing", 25)
+    assert (status["stable"]["version"], status["stable"]["readyReplicas"]) == ("1", 3)
+    cluster.apply("2", rollout={"steps": STEPS, "bakeTime": "1s", "gates": [EVAL]})
+    order = f"canarium.dev/rerun={status['candidate']['revision']}/eval:1"
+    words = ("annotate", "modeldeployment", "fraud", order)
+    cluster.plane.kubectl("-n", cluster.namespace, *words)
+    await exits(cluster, await pod_of(cluster, 2), 0)
+    await cluster.phase("Ready", "2", seconds=60)
+
+
 @rule("R27")
 async def test_job_that_hangs_is_deleted_when_its_timeout_rolls_back(cluster: Cluster) -> None:
     await rolling(cluster, {**EVAL, "timeout": "10s", "onError": "RollBack"})
