@@ -1,4 +1,5 @@
-"""`python -m mutations [FAULT…]`: a line per case; exits with 1 when no test detects a fault.
+"""`python -m mutations [FAULT…]`: a line per case; exits with 1 when no test detects a fault, and with 2 when
+an argument names none.
 
 A word selects the fault of that name, and all faults with that label: `H2` is `H2 budget` and
 `G2 H2 worker`.
@@ -25,8 +26,12 @@ _BY = re.compile(r"^FAILED (\S+)", re.MULTILINE)
 
 def main(wanted: list[str]) -> int:
     """Runs the cases of the faults `wanted`, or all; the exit code."""
-    unnoticed = []
-    for case in load():
+    unnoticed, cases = [], load()
+    unknown = set(wanted).difference(*({case.fault, *case.labels} for case in cases))
+    if unknown:
+        print(f"no fault or label is named {', '.join(map(repr, sorted(unknown)))}")
+        return 2
+    for case in cases:
         if wanted and not {case.fault, *case.labels} & set(wanted):
             continue
         code, by = undone(case)

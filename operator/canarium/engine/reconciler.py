@@ -104,6 +104,8 @@ class Reconciler:
                 log.debug("%s/%s: %s", *key, type(action).__name__)
                 with first() if self._rescues(key, action) else nullcontext():
                     await self._executor.carry_out(raw, action)
+                # Progress: if a later write fails, that is the first failure in a row.
+                self._queue.forget(key)
                 if is_rollback(action):
                     self._report_rollback(key)
                 if is_rollback(action) and self._queue.waits(Urgency.FAULT):

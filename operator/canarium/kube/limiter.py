@@ -7,6 +7,8 @@ limit; each answer to a request that needed the limit widens it by a constant. I
 both, about `_GAIN / ((1 - _SHRINK) * limit)` of all requests are refused: a tenth at a limit of 4.
 Refused requests cost the server next to nothing; seats left empty cost us throughput.
 
+- An answer 503 or 504 without Retry-After may be an overload, or a fault that any load has: it
+  shrinks the limit to no less than a quarter of its maximum. Fewer requests would not end a fault.
 - The limit shrinks once for all requests that were in flight together: one crowd is one signal.
 - Requests that wait for a seat are served by urgency, then by arrival. Writes that move traffic
   away from a failed version (`FIRST`) wait only for others of their kind, never for other requests
@@ -30,6 +32,8 @@ _READS = 32
 _SHRINK = 0.8
 _GAIN = 0.1
 _SLOW = 1.0
+#: Part of the maximum that is kept while the server only may be overloaded.
+_LEAST = 0.25
 #: Seconds that a seat is reserved: longer than a rollback waits to retry (`kube.retries`).
 _RESERVED = 0.4
 
@@ -81,10 +85,11 @@ class Limiter:
         asyncio.get_running_loop().call_later(_SLOW, self._outlast, seat)
         return seat
 
-    def give_back(self, seat: Seat, *, refused: bool = False) -> None:
-        """Ends a request; `refused`: the server had no seat for it."""
+    def give_back(self, seat: Seat, *, refused: bool = False, perhaps: bool = False) -> None:
+        """Ends a request; `refused`: the server had no seat for it, or, with `perhaps`, may have
+        had none."""
         if refused:
-            self._shrink(seat)
+            self._shrink(seat, max(1.0, _LEAST * self._most) if perhaps else 1.0)
             if seat.first:
                 self._reserved_until = self._timing.clock() + _RESERVED
                 asyncio.get_running_loop().call_later(_RESERVED + 0.01, self._serve)
@@ -94,11 +99,11 @@ class Limiter:
             seat.counts = False
             self._leave(seat.first)
 
-    def _shrink(self, seat: Seat) -> None:
-        if seat.sent < self._shrunk:
+    def _shrink(self, seat: Seat, least: float) -> None:
+        if seat.sent < self._shrunk or self.limit <= least:
             return
         # If the limit was not used up, what was in flight was too much.
-        self.limit = max(1.0, _SHRINK * min(self.limit, max(1, self._in_flight)))
+        self.limit = max(least, _SHRINK * min(self.limit, max(1, self._in_flight)))
         self._shrunk = self._timing.clock()
 
     def _outlast(self, seat: Seat) -> None:

@@ -113,6 +113,32 @@ def test_requests_refused_together_shrink_the_limit_once(loop: VirtualLoop) -> N
 
 
 # E1
+def test_answers_that_may_be_faults_leave_a_quarter_of_the_seats(loop: VirtualLoop) -> None:
+    async def faulty(*, perhaps: bool) -> float:
+        limiter = Limiter(16, Timing(clock=loop.time))
+        for _ in range(100):
+            seat = await limiter.take()
+            await asyncio.sleep(0.01)
+            limiter.give_back(seat, refused=True, perhaps=perhaps)
+        return limiter.limit
+
+    assert loop.run(faulty(perhaps=True)) == 4
+    assert loop.run(faulty(perhaps=False)) == 1
+
+
+def test_an_answer_that_may_be_a_fault_widens_no_smaller_limit(loop: VirtualLoop) -> None:
+    async def refused_before() -> float:
+        limiter = Limiter(16, Timing(clock=loop.time))
+        for perhaps in (*[False] * 100, True):
+            seat = await limiter.take()
+            await asyncio.sleep(0.01)
+            limiter.give_back(seat, refused=True, perhaps=perhaps)
+        return limiter.limit
+
+    assert loop.run(refused_before()) == 1
+
+
+# E1
 @rule("R8", "R31")
 def test_rollback_bypasses_the_limit_and_retry_after(
     loop: VirtualLoop,

@@ -4,7 +4,6 @@ rendered from settings that changed without a rollout, such as a port."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from canarium.core.facts.object_ref import ObjectRef
@@ -21,9 +20,10 @@ from canarium.kube import resources
 from canarium.kube.resources import Resource
 from canarium.render import labels
 
-#: Inputs of a comparison: the child's content, the model's generation, the record of a Deployment,
-#: kind and content of the route, and the versions that a route names.
-_Inputs = tuple[bytes, int, bytes | None, tuple[str, bytes] | None, dict[str, str]]
+#: Of the child's content, the model's generation, the record of a Deployment, kind and content of
+#: the route, and the versions that a route names.
+_HashOfInputs = int
+_Paths = tuple[str, ...]
 _COMPARED = (
     resources.DEPLOYMENTS,
     resources.SERVICES,
@@ -45,8 +45,9 @@ class DriftRepair:
     ) -> None:
         self._store, self._desired, self._writer = store, desired, writer
         self._limiter = limiter
-        #: Comparisons without drift, by child of each model, with their inputs.
-        self._in_sync: dict[Key, dict[tuple[Resource, str], tuple[_Inputs, DriftComparison]]] = {}
+        #: Comparisons without drift, by child of each model: a hash of their inputs, and what they
+        #: preserved. This is kept for every child, so it is small.
+        self._in_sync: dict[Key, dict[tuple[Resource, str], tuple[_HashOfInputs, _Paths]]] = {}
 
     async def repair(self, parent: Mapping[str, Any], *, freeze_route: bool = False) -> int:
         """Applies the children that drifted; returns how many. With `freeze_route`, the route stays
@@ -117,16 +118,17 @@ class DriftRepair:
             else None
         )
         template = record.content if record else None
-        inputs = (child.content, int(parent["metadata"]["generation"]), template, live, versions)
+        generation = int(parent["metadata"]["generation"])
+        inputs = hash((child.content, generation, template, live, tuple(versions.items())))
         if place in compared and compared[place][0] == inputs:
-            return compared[place][1]
+            return DriftComparison(preserved=list(compared[place][1]))
         compared.pop(place, None)
         wanted = self._desired.of_child(parent, key, child)
         if wanted is None:
             return None
         comparison = _differences(resource, live_content(child), wanted)
         if not comparison.drift:
-            compared[place] = (inputs, replace(comparison, merged={}))
+            compared[place] = (inputs, tuple(comparison.preserved))
         return comparison
 
 

@@ -76,6 +76,12 @@ def child(raw: Raw, fact: F, content: Any = None, model: str | None = None) -> C
     )
 
 
+def shared(text: Any) -> Any:
+    """Returns the interned text: for what many objects have in common, such as a revision or an
+    image. Other values are returned as they are."""
+    return intern(text) if type(text) is str else text
+
+
 def live_content(child: Child[Any]) -> Any:
     """Returns the live content that `child` keeps for drift detection."""
     return _PACKINGS[type(child.fact)].decompress(child.content)

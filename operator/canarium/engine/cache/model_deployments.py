@@ -19,6 +19,7 @@ from canarium.api.route_kind import RouteKind
 from canarium.api.states import Phase
 from canarium.core.context.commands import ANNOTATIONS, NAMED
 from canarium.engine.cache import check_templates
+from canarium.engine.cache.children import shared
 from canarium.engine.cache.compression import Compressor
 from canarium.engine.cache.routes import ROUTES, wanted_kind
 
@@ -142,4 +143,6 @@ def _applied(managed: Iterable[Raw]) -> dict[str, str] | None:
     if not writers:
         return None
     last = max(writers, key=lambda entry: entry.get("time") or "")
-    return {key: str(last[key]) for key in ("manager", "operation", "time") if last.get(key)}
+    return {
+        key: shared(str(last[key])) for key in ("manager", "operation", "time") if last.get(key)
+    }

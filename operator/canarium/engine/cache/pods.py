@@ -11,7 +11,14 @@ import orjson
 from canarium.api.server import FETCH_CONTAINER
 from canarium.core.facts.pods import UNSCHEDULABLE_TEXT, Container, Pod
 from canarium.core.facts.signature import signature_from_json, signature_to_json
-from canarium.engine.cache.children import Child, Raw, child, parse_optional_time, parse_time
+from canarium.engine.cache.children import (
+    Child,
+    Raw,
+    child,
+    parse_optional_time,
+    parse_time,
+    shared,
+)
 from canarium.engine.cache.ownership import controller
 from canarium.render import labels
 from canarium.untrusted.quoting import lines, quoted
@@ -35,8 +42,8 @@ def pod(raw: Raw) -> Child[Pod]:
     disrupted = conditions.get("DisruptionTarget", {}).get("status") == "True" or node_lost
     fact = Pod(
         name=meta["name"],
-        revision=meta.get("labels", {}).get(labels.REVISION, ""),
-        color=meta.get("labels", {}).get(labels.COLOR, ""),
+        revision=shared(meta.get("labels", {}).get(labels.REVISION, "")),
+        color=shared(meta.get("labels", {}).get(labels.COLOR, "")),
         created=parse_time(meta["creationTimestamp"]),
         ready=is_ready,
         ready_changed=parse_time(ready["lastTransitionTime"])
@@ -57,7 +64,11 @@ def pod(raw: Raw) -> Child[Pod]:
         controlled=controller(raw) is not None or meta.get("labels", {}).keys() >= _SELECTED,
         address=status.get("podIP"),
         **_fetched(init),
-        images=tuple(sorted((c["name"], c["imageID"]) for c in (*init, *own) if c.get("imageID"))),
+        images=tuple(
+            sorted(
+                (shared(c["name"]), shared(c["imageID"])) for c in (*init, *own) if c.get("imageID")
+            )
+        ),
         containers=(
             *(_container(c, init=True) for c in init),
             *(_container(c, init=False) for c in own),
@@ -115,9 +126,9 @@ def _container(raw: Raw, *, init: bool) -> Container:
     waiting = state.get("waiting", {})
     ended, before = state.get("terminated", {}), last.get("terminated", {})
     return Container(
-        name=raw["name"],
+        name=shared(raw["name"]),
         init=init,
-        waiting=waiting.get("reason"),
+        waiting=shared(waiting.get("reason")),
         waiting_message=quoted(waiting.get("message", "")),
         terminated=(ended.get("reason") or "Terminated") if ended else None,
         exit_code=ended.get("exitCode"),

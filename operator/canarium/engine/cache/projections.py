@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from sys import intern
 
 from canarium import GROUP
@@ -27,7 +28,7 @@ from canarium.core.facts.revision import (
     seal_is_valid,
 )
 from canarium.core.facts.traffic_record import TrafficRecord
-from canarium.engine.cache.children import Child, Raw, child, compared, parse_optional_time
+from canarium.engine.cache.children import Child, Raw, child, compared, parse_optional_time, shared
 from canarium.engine.cache.managed_fields import scaled_by_other
 from canarium.kube.canonical import is_canonical
 from canarium.render import labels
@@ -45,15 +46,15 @@ def record(raw: Raw) -> Child[Record]:
     notes, model = meta.get("annotations", {}), data.get("model") or {}
     runtime = data.get("runtime") or {}
     algorithm, digest = str(data.get("algorithm", "")), str(data.get("digest", ""))
-    revision = meta.get("labels", {}).get(labels.REVISION, "")
+    revision = shared(meta.get("labels", {}).get(labels.REVISION, ""))
     resolved, spec_digest = resolved_facts(algorithm, data.get("identity"))
     fact = Record(
         revision=revision,
         number=raw.get("revision", 0),
-        algorithm=algorithm,
+        algorithm=shared(algorithm),
         digest=digest,
         identity=_UNKEPT,
-        version=recorded_version(data),
+        version=shared(recorded_version(data)),
         served=notes.get(labels.SERVED),
         verdict=notes.get(f"{GROUP}/verdict"),
         intact=bool(revision)
@@ -61,8 +62,8 @@ def record(raw: Raw) -> Child[Record]:
         and seal_is_valid(data),
         created_at=meta.get("creationTimestamp"),
         lineage=model.get("lineage"),
-        runtime=runtime.get("name"),
-        runtime_digest=runtime.get("digest"),
+        runtime=shared(runtime.get("name")),
+        runtime_digest=shared(runtime.get("digest")),
         failure=notes.get(f"{GROUP}/failure"),
         commands=tuple(x for x in notes.get(f"{GROUP}/commands", "").split(",") if x),
         after=data.get("after"),
@@ -112,22 +113,30 @@ def deployment(raw: Raw) -> Child[Deployment]:
     fact = Deployment(
         name=meta["name"],
         uid=meta["uid"],
-        revision=meta.get("labels", {}).get(labels.REVISION, ""),
-        color=spec["template"]["metadata"].get("labels", {}).get(labels.COLOR, ""),
+        revision=shared(meta.get("labels", {}).get(labels.REVISION, "")),
+        color=shared(spec["template"]["metadata"].get("labels", {}).get(labels.COLOR, "")),
         replicas=spec.get("replicas", 1),
         terminating="deletionTimestamp" in meta,
         failure=failure,
-        ports=frozenset(
-            port["name"]
-            for container in spec["template"]["spec"]["containers"]
-            for port in container.get("ports") or ()
-            if port.get("name")
+        ports=_same_ports(
+            frozenset(
+                port["name"]
+                for container in spec["template"]["spec"]["containers"]
+                for port in container.get("ports") or ()
+                if port.get("name")
+            )
         ),
         scaled_by_other=scaled_by_other(meta.get("managedFields")),
         resolved=spec["template"]["metadata"].get("annotations", {}).get(labels.RESOLVED),
         extra_labels=_extra_labels(spec["template"]["metadata"].get("labels") or {}),
     )
     return child(raw, fact, compared(raw, spec))
+
+
+@lru_cache(maxsize=64)
+def _same_ports(names: frozenset[str]) -> frozenset[str]:
+    """Returns one set for all Deployments with the same ports."""
+    return names
 
 
 def _extra_labels(pod: Raw) -> tuple[tuple[str, str], ...]:
@@ -258,14 +267,16 @@ class Endpoints:
     """Pods that a slice of `service` lists as ready."""
 
     service: str
-    names: frozenset[str]
+    names: tuple[str, ...]
 
 
 def endpoints(raw: Raw) -> Child[Endpoints]:
-    names = frozenset(
-        e["targetRef"]["name"]
-        for e in raw.get("endpoints") or ()
-        if e.get("conditions", {}).get("ready", True) and e.get("targetRef")
+    names = tuple(
+        sorted(
+            e["targetRef"]["name"]
+            for e in raw.get("endpoints") or ()
+            if e.get("conditions", {}).get("ready", True) and e.get("targetRef")
+        )
     )
     service = raw["metadata"].get("labels", {}).get("kubernetes.io/service-name", "")
     return child(raw, Endpoints(service, names))

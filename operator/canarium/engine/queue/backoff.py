@@ -12,7 +12,8 @@ from canarium.engine.queue.urgency import Urgency
 
 K = TypeVar("K", bound=Hashable)
 
-_FIRST = 0.2
+#: Seconds of the first wait, before jitter: one lost write of a few costs a model little.
+_FIRST = 0.05
 #: The longest wait of a failed key, before jitter: what stands between the end of an outage, or of
 #: a rejection, and the next attempt. A rollback is worth an attempt every two seconds, all else one
 #: every five.

@@ -137,11 +137,11 @@ async def test_backoff_doubles_per_key_up_to_five_seconds_until_forgotten(
     queue: WorkQueue[str],
 ) -> None:
     waits = [queue.backoff("a") for _ in range(12)]
-    for wait, base in zip(waits, [0.2 * 2**n for n in range(12)], strict=True):
+    for wait, base in zip(waits, [0.05 * 2**n for n in range(12)], strict=True):
         assert 0.8 * min(base, 4) <= wait <= 1.2 * min(base, 4)
-    assert queue.backoff("b") < 0.25
+    assert queue.backoff("b") < 0.07
     queue.forget("a")
-    assert queue.backoff("a") < 0.25
+    assert queue.backoff("a") < 0.07
 
 
 async def test_get_wakes_for_a_key_and_for_a_delay() -> None:
