@@ -1,5 +1,6 @@
-"""`python -m mutations [FAULT…]`: a line per case; exits with 1 when no test detects a fault, and with 2 when
-an argument names none.
+"""`python -m mutations [FAULT…]`: a line per case.
+
+Exits with 1 when no test detects a fault, and with 2 when an argument names none.
 
 A word selects the fault of that name, and all faults with that label: `H2` is `H2 budget` and
 `G2 H2 worker`.
