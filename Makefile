@@ -82,6 +82,7 @@ test-kind: .venv/.ready       ## run the end-to-end tests on kind, and print whi
 # Where no Docker runs, in one out of Debian packages (sandbox/README.md): root, no registry.
 KIND_PART = e2e/test_rollout.py e2e/upgrade/test_upgrade.py -k "step_by_step or cannot_load or upgrade_and_rollback"
 test-kind-part: .venv/.ready  ## run what CI runs on kind: installation by helm, a canary, a rollback, an upgrade of the chart
+	PYTHONPATH=e2e $(PY) -m support.layers
 	$(PY) -m sandbox engine run -- $(MAKE) --no-print-directory test-kind CASES='$(KIND_PART)'
 
 test-unit: .venv/.ready       ## run the quick loop: no cluster, API server or simulation (under 60 s on two cores)

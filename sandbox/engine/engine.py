@@ -17,7 +17,7 @@ from sandbox.options import Options
 from sandbox.parts import Part
 from sandbox.progress import Progress
 
-_PACKAGES = ("docker.io", "tini", "slirp4netns")
+_PACKAGES = ("docker.io", "tini")
 #: Those that Docker starts, each with its command: the native node needs the same.
 _INSTALLED = {"containerd": "containerd", "runc": "runc", "iptables": "iptables"}
 _PROGRAMS = {
@@ -25,22 +25,14 @@ _PROGRAMS = {
     "dockerd": "usr/sbin/dockerd",
     "docker-proxy": "usr/sbin/docker-proxy",
     "docker-init": "usr/bin/tini-static",
-    "slirp4netns": "usr/bin/slirp4netns",
 }
-#: The name server that slirp4netns offers: that of the machine, also where it is on the loopback.
-_NAMESERVER = "10.0.2.3"
 _RUNC = Path(__file__).with_name("runc.sh")
 _CAP_SYS_RESOURCE = 24
 # The path of a socket may have 107 bytes at most, and shims have theirs in a fixed folder of /run,
 # which is covered.
 _SOCKET = "unix:///run/docker.sock"
-_FIRST = f"""\
+_FIRST = """\
 mount -t tmpfs -o mode=755 engine /run
-echo nameserver {_NAMESERVER} > /run/engine-resolv.conf
-names=$(readlink -m /etc/resolv.conf)
-mkdir -p "$(dirname "$names")"
-touch "$names"
-mount --bind /run/engine-resolv.conf "$names"
 ip link set lo up
 echo 1 > /proc/sys/net/ipv4/ip_forward
 exec docker-init -s -- dockerd "$@"
@@ -53,7 +45,10 @@ class EngineFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Engine:
-    """A Docker daemon with all its state in `folder`; it lives as long as its first process."""
+    """A Docker daemon with all its state in `folder`; it lives as long as its first process.
+
+    Its network has no route to the outside.
+    """
 
     folder: Path = field(default_factory=lambda: paths.states() / ".engine")
     progress: Progress = field(default_factory=Progress)
@@ -61,11 +56,6 @@ class Engine:
     @property
     def part(self) -> Part:
         return Part(self.folder, "engine")
-
-    @property
-    def network(self) -> Part:
-        """Carries connections to the outside, in user space: no rule of the machine changes."""
-        return Part(self.folder, "network")
 
     @property
     def programs(self) -> Path:
@@ -97,11 +87,9 @@ class Engine:
                 entering=[*unshare, "--mount-proc"],
             )
             until(self._answers, self.part, "an answer of the Docker daemon", patience=60)
-            self._connect()
 
     def down(self) -> None:
         """Ends the daemon and every container, and deletes their files and control groups."""
-        self.network.kill()
         self.part.kill()
         left = cgroups.remove(self.cgroup)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -128,19 +116,6 @@ class Engine:
         if done.returncode:
             raise EngineFailed(f"docker {' '.join(words)}\n{(done.stdout + done.stderr)[-2000:]}")
         return done.stdout
-
-    def _connect(self) -> None:
-        # One that is left over leads to an engine that has ended.
-        self.network.kill()
-        if not Path("/dev/net/tun").exists():
-            self.progress.say("no /dev/net/tun: containers do not reach the outside")
-            return
-        first = self.part.process
-        assert first is not None
-        slirp = ["slirp4netns", "--configure", "--disable-host-loopback", str(first.pid), "tap0"]
-        self.network.start([*self._env(), *slirp])
-        routes = Path(f"/proc/{first.pid}/net/route")
-        until(lambda: "tap0" in routes.read_text(), self.network, "a route to the outside")
 
     def _env(self) -> list[str]:
         """The start of a command line of a program out of the unpacked packages."""

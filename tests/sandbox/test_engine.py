@@ -138,12 +138,13 @@ def test_engine_runs_privileged_containers_and_leaves_nothing(tmp_path: Path) ->
         run = ("run", "--rm", "--privileged", "example.org/box:1", "busybox")
         assert engine.docker(*run, "echo", "hello") == "hello\n"
         assert "default via" in engine.docker(*run, "ip", "route")
+        routes = engines.run(engine.inside(["ip", "route"]), env=engine.environment)
+        assert "default" not in routes, "nothing leads to the outside"
         with pytest.raises(EngineFailed, match=r"docker run .*\n.*no-such-program"):
             engine.docker(*run, "no-such-program")
     finally:
         engine.down()
     assert not engine.part.alive
-    assert not engine.network.alive
     assert not engine.folder.exists()
     trees = cgroups.hierarchies()
     assert [group for tree in trees for group in tree.glob(f"{engine.cgroup}*")] == []
