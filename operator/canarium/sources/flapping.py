@@ -6,8 +6,9 @@ contend for, or a registry with a replica that lags behind: by chance, two agree
 and each time another rollout would start.
 
 A reference flaps once its answers have changed more than `MOST_CHANGES` times within `PERIOD`, and
-until `STEADY` successive ones agree. Of answers that change as a coin does, that many agree once in
-512 attempts.
+until `STEADY` successive ones agree and none has differed for `QUIET` seconds. Of answers that
+change as a coin does, that many agree once in 512 attempts. An alias that changes every few minutes
+agrees as often in between: only the time since its last change shows that it has settled.
 
 A retry, or an edit of the spec, makes the model leave its reference and join it again. What was
 noted about the reference is therefore kept for `PERIOD` after its last model has left. Where that
@@ -23,8 +24,8 @@ from canarium.sources.shared_requests import Reference
 
 #: Changes between successive answers that are usual within a period, and its seconds.
 MOST_CHANGES, PERIOD = 5, 3600.0
-#: Successive answers that have to agree to end it.
-STEADY = 10
+#: Successive answers that have to agree to end it, and seconds without a change.
+STEADY, QUIET = 10, PERIOD / MOST_CHANGES
 #: References without models that are remembered, of all namespaces together.
 MOST_FORMER = 1024
 
@@ -45,6 +46,11 @@ class Flapping:
         return self._agreeing == 1
 
     @property
+    def agrees(self) -> bool:
+        """Whether enough successive answers agree, so that only time has to pass."""
+        return self._agreeing >= STEADY
+
+    @property
     def has_changes(self) -> bool:
         """Whether answers have differed since they were last steady."""
         return bool(self._changes)
@@ -63,7 +69,7 @@ class Flapping:
             if self._last is not None:
                 self._changes.append(now)
             self._last, self._agreeing = uri, 1
-        if self._agreeing >= STEADY:
+        if self.agrees and (not self._changes or now - self._changes[-1] >= QUIET):
             self.active = False
             self._changes.clear()
         elif len(self._changes) > MOST_CHANGES and now - self._changes[0] <= PERIOD:

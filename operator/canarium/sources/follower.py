@@ -16,7 +16,7 @@ a thousand models that follow one reference cost 30 per hour together.
 - **A reference that flaps** (see `flapping`) has no new result until it is steady, and the result
   in effect has the reason, also after a retry or an edit of the spec. After an answer that differs
   from the one before, the next request follows after the interval, as usual; after one that agrees,
-  within `CONFIRM_AFTER`.
+  within `CONFIRM_AFTER` until enough agree.
 - **A model that joins**: only answers to requests that were sent after it began to follow count for
   it, as an earlier one may be as old as the interval. That one is a result if it is in effect;
   otherwise the next request follows within `CONFIRM_AFTER`. An answer that the record of a model
@@ -41,7 +41,7 @@ from canarium.api.reasons import ConditionReason, SpecReason
 from canarium.core.facts.resolution import Follow, Resolution, ResolveRequest
 from canarium.kube.clock import Timing
 from canarium.kube.turns import FairTurns
-from canarium.sources.flapping import MOST_CHANGES, STEADY, Flapping, FormerReferences
+from canarium.sources.flapping import MOST_CHANGES, QUIET, STEADY, Flapping, FormerReferences
 from canarium.sources.registries import Key, Resolve
 from canarium.sources.shared_requests import Reference
 from canarium.telemetry import log_context
@@ -63,7 +63,7 @@ _SPREAD = 0.1
 _TICK = 1.0
 _FLAPPING = (
     f"what {{uri}} names changed more than {MOST_CHANGES} times within an hour. Nothing new is "
-    f"rolled out until {STEADY} successive answers agree"
+    f"rolled out until {STEADY} successive answers agree, for {QUIET / 60:.0f} minutes or longer"
 )
 
 
@@ -311,7 +311,7 @@ class Follower:
                 followed.last_uri = answer.uri
         polled.flapping.note(answer.uri, self._timing.clock())
         if polled.flapping.active:
-            can_wait = polled.flapping.changed
+            can_wait = polled.flapping.changed or polled.flapping.agrees
         else:
             can_wait = all(polled.confirms(f, answer.uri) for f in polled.models.values())
         return self._varied(interval) if can_wait else min(interval, CONFIRM_AFTER)

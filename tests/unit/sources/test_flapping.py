@@ -12,6 +12,7 @@ from canarium.sources.flapping import (
     MOST_CHANGES,
     MOST_FORMER,
     PERIOD,
+    QUIET,
     STEADY,
     Flapping,
     FormerReferences,
@@ -114,9 +115,21 @@ def test_reference_that_flaps_costs_few_requests_and_rollouts_and_is_reported(
 def test_reference_that_is_steady_again_is_rolled_out_soon(rig: Rig) -> None:
     rig.until(3600.0, always_new())
     began = rig.loop.time()
-    rig.until(began + 2.2 * INTERVAL + STEADY * (CONFIRM_AFTER + 1.0), lambda: EIGHT)
+    rig.until(began + 2.2 * INTERVAL + QUIET, lambda: EIGHT)
     assert rig.in_effect == EIGHT
     assert rig.reasons[-1] is None
+
+
+@rule("R26", "R31")
+@pytest.mark.parametrize("minutes", [2, 3, 5, 7, 10])
+def test_reference_that_two_pipelines_contend_for_is_not_steady_in_between(
+    rig: Rig, minutes: int
+) -> None:
+    rig.until(2 * HOURS, lambda: (SEVEN, EIGHT)[int(rig.loop.time() / (60 * minutes)) % 2])
+    assert len(rig.rollouts) <= MOST_CHANGES + 1
+    assert set(rig.reasons[-50:]) == {"SourceFlapping"}
+    quick = STEADY * 60 * 6 / minutes
+    assert len(rig.asked) <= 2 * HOURS / INTERVAL * 1.2 + quick, "and costs few requests"
 
 
 @rule("R26")

@@ -14,7 +14,7 @@ SEVEN, EIGHT, NINE = (f"mlflow://fraud/{number}" for number in (7, 8, 9))
 FLAPS = (
     "SourceFlapping",
     "what mlflow://fraud@champion names changed more than 5 times within an hour. Nothing new is "
-    "rolled out until 10 successive answers agree",
+    "rolled out until 10 successive answers agree, for 12 minutes or longer",
 )
 AWAY = ("SourceUnavailable", "alias 'champion' of model 'fraud': the connection was refused")
 
@@ -206,7 +206,7 @@ def test_reference_that_flaps_changes_only_the_condition_and_writes_it_once() ->
     cluster.run(5)
     status, reason, message = condition(cluster)
     assert (status, reason) == ("False", "SourceFlapping")
-    assert "10 successive answers agree. Revision " in message
+    assert "10 successive answers agree, for 12 minutes or longer. Revision " in message
     writes = cluster.writes
     for answer in (EIGHT, SEVEN, NINE, SEVEN):
         cluster.confirmed = answer == SEVEN
