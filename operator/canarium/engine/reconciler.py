@@ -43,6 +43,8 @@ from canarium.telemetry import log_context
 
 log = logging.getLogger(__name__)
 _SOONEST = 0.02
+#: More actions than the longest plan has.
+_MOST_PROGRESS = 32
 
 
 class Reconciler:
@@ -70,6 +72,8 @@ class Reconciler:
         self._rejections = Rejections(self._timing.clock)
         self._executor = Executor(api, store, self._rejections, kit)
         self._observer = observer or Unobserved()
+        #: What succeeded in the attempts of a reconcile that has failed since.
+        self._carried_out: dict[Key, list[Action]] = {}
         #: When the failure was noticed whose rollback is under way.
         self._failed_at: dict[Key, float] = {}
         statuses = StatusWriter(api, store, queue, self._timing, self._observer)
@@ -104,8 +108,7 @@ class Reconciler:
                 log.debug("%s/%s: %s", *key, type(action).__name__)
                 with first() if self._rescues(key, action) else nullcontext():
                     await self._executor.carry_out(raw, action)
-                # Progress: if a later write fails, that is the first failure in a row.
-                self._queue.forget(key)
+                self._note_progress(key, action)
                 if is_rollback(action):
                     self._report_rollback(key)
                 if is_rollback(action) and self._queue.waits(Urgency.FAULT):
@@ -121,6 +124,7 @@ class Reconciler:
             inputs = (raw["metadata"]["generation"], self._store.selected_runtime(key))
             self._rejections.add(key, inputs, rejected.rejection)
             decision = self._decide(key, parent, raw)
+        self._carried_out.pop(key, None)
         self._rejections.set_urgent(key, decision.retry_is_urgent)
         await self._status.publish(key, stored, raw, decision)
         if self._rejections.outdated(key):
@@ -131,6 +135,14 @@ class Reconciler:
         if soonest is not None:
             # A deadline that has passed is a change of facts like any other.
             self._queue.add_after(key, max(soonest, _SOONEST), Urgency.CHANGE)
+
+    def _note_progress(self, key: Key, action: Action) -> None:
+        """Begins a new row of failures, unless the same action succeeded in an earlier attempt: one
+        that is decided each time, such as one that another client reverts, is no progress."""
+        done = self._carried_out.setdefault(key, [])
+        if action not in done and len(done) < _MOST_PROGRESS:
+            done.append(action)
+            self._queue.forget(key)
 
     def _note_failure(self, key: Key, decision: Plan) -> None:
         """Notes when the failure was noticed that a rollback answers, until its write succeeds."""
@@ -162,6 +174,7 @@ class Reconciler:
 
     def _forget(self, key: Key) -> None:
         """Drops what is kept of a deleted model."""
+        self._carried_out.pop(key, None)
         self._failed_at.pop(key, None)
         self._observer.deleted(key)
         self._rejections.forget(key)

@@ -173,7 +173,8 @@ class ConditionReason(Reason):
     SOURCE_FLAPPING = (
         "SourceFlapping",
         "`SourceResolved`: what the followed reference names changes again and again.",
-        "Rolls out nothing new of it until ten successive answers agree, for twelve minutes or longer; what serves is unchanged.",
+        "Rolls out nothing new of it until ten successive answers agree, for twelve minutes or "
+        "longer; what serves is unchanged.",
         "Find what moves it: two pipelines that use one alias, or a replica of the registry that "
         "lags behind.",
     )
