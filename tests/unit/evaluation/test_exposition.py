@@ -105,6 +105,14 @@ def test_page_with_too_many_series_is_refused_before_it_is_parsed() -> None:  # 
     assert MOST_SERIES == 5_000
 
 
+def test_page_with_one_series_too_many_is_refused() -> None:  # H3
+    lines = [f'requests_total{{path="/{i}"}} {i}\n' for i in range(MOST_SERIES + 1)]
+    (most,) = parse("".join(lines[1:]), ("requests_total", ()))
+    assert len(most) == MOST_SERIES
+    with pytest.raises(EvaluationError, match=f"more than {MOST_SERIES} series of the metrics"):
+        parse("".join(lines), ("requests_total", ()))
+
+
 @pytest.mark.rule("R31")
 def test_series_of_metrics_that_only_begin_with_the_name_are_skipped() -> None:  # H3
     page = b"a 1\n" + b"a_total 2\n" * (MOST_SERIES + 1)
