@@ -144,6 +144,17 @@ def test_models_that_join_with_one_answer_do_not_make_a_reference_steady(rig: Ri
     assert (found.reason, found.confirmed) == ("SourceFlapping", False)
 
 
+@rule("R26")
+def test_answers_of_models_that_join_count_only_where_they_differ() -> None:
+    flapping = Flapping()
+    flapping.note(SEVEN, 0.0)
+    for second in range(STEADY):
+        flapping.note_first(SEVEN, float(second))
+    assert not flapping.agrees
+    flapping.note_first(EIGHT, 60.0)
+    assert flapping.has_changes
+
+
 @rule("R26", "R31")
 def test_retries_of_a_model_that_alone_follows_a_reference_do_not_end_its_flapping(
     rig: Rig,
