@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from canarium.core.decision.plan import StoreRevision
 from core.cluster import Cluster, gateway_spec, spec
 from core.pause_scenarios import (
     MAKES,
@@ -49,6 +50,14 @@ def test_change_of_strategy_waits_for_the_end_of_the_rollout_and_is_reported(
     order(cluster, "promote", "two").run(30)
     assert promoted(cluster)
     assert condition(cluster, "SettingsPending") is None
+
+
+@rule("R12")
+def test_settings_of_a_rollout_are_stored_with_its_record_in_one_write() -> None:
+    cluster = Cluster(spec("1")).run(30)
+    cluster.spec = spec("2", rollout=rollout(None, strategy="BlueGreen"))
+    stored = [one for one in cluster.reconcile().actions if isinstance(one, StoreRevision)]
+    assert [bool(one.settings) for one in stored] == [True]
 
 
 @rule("R12")
