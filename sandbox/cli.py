@@ -20,7 +20,7 @@ from sandbox.binaries import BuildFailed
 from sandbox.choice import NoMode
 from sandbox.clients import NoClient
 from sandbox.cluster import NotUp, Sandbox, sandboxes
-from sandbox.engine import EngineFailed
+from sandbox.engine import EngineFailed, NoEngine
 from sandbox.engine import cli as enginecli
 from sandbox.forwarding import NoWay
 from sandbox.gateway import GATEWAYS
@@ -31,6 +31,10 @@ from sandbox.parts import PartFailed
 from sandbox.process import NotStarted
 from sandbox.prometheus import Prometheus
 from sandbox.releases import DownloadFailed
+
+#: The exit code where no Docker engine can run, which scripts distinguish from a failure:
+#: EX_UNAVAILABLE of sysexits.h.
+NO_ENGINE = 69
 
 _EXPECTED = (
     BuildFailed,
@@ -60,7 +64,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return _COMMANDS[arguments.command](arguments.name, arguments.rest)
     except _EXPECTED as failure:
         print(f"sandbox: {failure}", file=sys.stderr)
-        return 1
+        return NO_ENGINE if isinstance(failure, NoEngine) else 1
 
 
 def _up(name: str, words: list[str]) -> int:

@@ -11,7 +11,7 @@ Invariants: nothing is installed, and neither the network nor the mounts of the 
 the first process ends, the kernel ends everything else.
 """
 
-from sandbox.engine.engine import Engine, EngineFailed
+from sandbox.engine.engine import Engine, EngineFailed, NoEngine
 from sandbox.engine.node import node_image
 
-__all__ = ["Engine", "EngineFailed", "node_image"]
+__all__ = ["Engine", "EngineFailed", "NoEngine", "node_image"]

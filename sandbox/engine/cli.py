@@ -1,6 +1,6 @@
 """`python -m sandbox engine …`: a Docker engine with kind and a node image, for one command.
 
-Where Docker runs, `run` uses that instead, with the published node image.
+Where Docker runs, `run` uses that instead, with the published node image. `check` starts nothing.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from sandbox.engine.node import node_image
 
 
 def main(name: str, words: list[str]) -> int:
-    """Carries out one command; the exit code."""
+    """Carries out one command; the exit code. Raises NoEngine where none can run."""
     parser = argparse.ArgumentParser(
         prog="sandbox engine", description="A Docker engine and kind, without a registry."
     )
-    parser.add_argument("verb", choices=("up", "run", "down"))
+    parser.add_argument("verb", choices=("up", "run", "down", "check"))
     parser.add_argument("words", nargs=argparse.REMAINDER, help="run: [--] COMMAND …")
     options = parser.parse_args(words)
     command = options.words[1:] if options.words[:1] == ["--"] else options.words
@@ -30,6 +30,10 @@ def main(name: str, words: list[str]) -> int:
     engine = Engine()
     if options.verb == "down":
         engine.down()
+        return 0
+    if options.verb == "check":
+        if not machine.docker_answers():
+            engine.check()
         return 0
     if command and not engine.part.alive and machine.docker_answers():
         return subprocess.run(command, check=False).returncode

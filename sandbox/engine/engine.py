@@ -43,6 +43,10 @@ class EngineFailed(RuntimeError):
     """The engine cannot run here, or a command of it failed; the text states why."""
 
 
+class NoEngine(EngineFailed):
+    """No engine can run on this machine; the text states why, and the remedy if there is one."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """A Docker daemon with all its state in `folder`; it lives as long as its first process.
@@ -71,12 +75,16 @@ class Engine:
             "DOCKER_HOST": _SOCKET,
         }
 
+    def check(self) -> None:
+        """Raises NoEngine if the daemon does not run and cannot run here."""
+        if not self.part.alive and (reason := refusal(self.folder)):
+            raise NoEngine(f"no Docker engine can be started here: {reason}")
+
     def up(self) -> None:
-        """Starts the daemon unless it runs. Raises EngineFailed, NoMode, PartFailed."""
+        """Starts the daemon unless it runs. Raises EngineFailed, NoEngine, NoMode, PartFailed."""
         if self.part.alive:
             return
-        if reason := refusal(self.folder):
-            raise EngineFailed(f"no Docker engine can be started here: {reason}")
+        self.check()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._unpack()
         cgroups.make(self.cgroup)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import binaries, cgroups, images
-from sandbox.cli import main
+from sandbox.cli import NO_ENGINE, main
 from sandbox.engine import Engine, EngineFailed, preloaded
 from sandbox.engine import engine as engines
 
@@ -82,14 +82,50 @@ def test_control_groups_of_version_2_are_refused_with_the_remedy(tmp_path: Path)
     assert "start Docker instead" in reason
 
 
-def test_run_uses_the_docker_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    docker = tmp_path / "docker"
-    docker.write_text("#!/bin/sh\necho 29.1.0\n")
+def docker_on_path(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    docker = folder / "docker"
+    docker.write_text(f"#!/bin/sh\n{script}\n")
     docker.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_run_uses_the_docker_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker_on_path(tmp_path, monkeypatch, "echo 29.1.0")
     monkeypatch.delenv("KIND_IMAGE", raising=False)
     words = ["engine", "run", "--", "sh", "-c", 'test -z "$KIND_IMAGE" && exit 7']
     assert main(words) == 7
+    monkeypatch.setattr(engines, "refusal", lambda folder: "it cannot")
+    assert main(["engine", "check"]) == 0
+
+
+@pytest.mark.parametrize("words", [("check",), ("up",), ("run", "--", "true")])
+def test_machine_that_can_run_no_engine_has_an_exit_code(
+    words: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    docker_on_path(tmp_path, monkeypatch, "exit 1")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(engines, "refusal", lambda folder: "it cannot")
+    assert main(["engine", *words]) == NO_ENGINE
+    expected = "sandbox: no Docker engine can be started here: it cannot\n"
+    assert capsys.readouterr().err == expected
+    assert not (tmp_path / "state").exists()
+
+
+def test_engine_that_fails_to_start_has_the_exit_code_of_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker_on_path(tmp_path, monkeypatch, "exit 1")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(engines, "refusal", lambda folder: None)
+
+    def fails(engine: Engine) -> None:
+        raise EngineFailed("no package")
+
+    monkeypatch.setattr(Engine, "_unpack", fails)
+    assert main(["engine", "run", "--", "true"]) == 1
 
 
 def test_kubeadm_is_of_the_version_of_the_other_binaries() -> None:
@@ -111,7 +147,9 @@ def test_command_that_fails_is_shown_with_its_output() -> None:
         engines.run(["sh", "-c", "echo broken >&2; exit 3"])
 
 
-@pytest.mark.parametrize("words", [("run",), ("run", "--"), ("up", "ls"), ("down", "--", "ls")])
+@pytest.mark.parametrize(
+    "words", [("run",), ("run", "--"), ("up", "ls"), ("down", "--", "ls"), ("check", "ls")]
+)
 def test_engine_takes_a_command_with_run_only(words: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit):
         main(["engine", *words])
