@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from sandbox import Sandbox
+from support.baseline import NoBaseline, export
 from support.clusters.start import Start
 from support.docs import commands, documented
 from support.images import ROOT, operator_image, server_images
-from upgrade.baseline import NoBaseline, export
 from upgrade.fleet import PHASES, Fleet
 from upgrade.release import Release
 

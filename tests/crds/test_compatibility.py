@@ -10,7 +10,7 @@ import pytest
 
 from chart import rendering
 from crds.compatibility import breaks
-from upgrade.baseline import export
+from support.baseline import export
 
 ROOT = Path(__file__).parents[2]
 

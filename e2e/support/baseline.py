@@ -1,4 +1,4 @@
-"""Where upgrades start from: the newest release tag, or the commit named in the file `baseline`."""
+"""Where upgrades start from: the newest release tag, or the commit named in `baseline.commit`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from support.images import ROOT
 
-_PINNED = Path(__file__).with_name("baseline")
+_PINNED = Path(__file__).with_name("baseline.commit")
 #: What an operator is built and installed from.
 _SOURCES = ("operator", "charts", "crds", "requirements")
 
