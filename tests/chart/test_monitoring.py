@@ -15,6 +15,8 @@ import jsonschema
 import pytest
 import yaml
 
+from canarium.render import labels
+from canarium.render.runtime_catalog import built_in
 from canarium.telemetry.metrics import OperatorMetrics
 from chart.rendering import CHART, ROOT, load, render
 from sandbox import binaries, machine
@@ -256,6 +258,91 @@ def test_scrape_job_selects_the_ports_of_the_chart() -> None:
         )
     ]
     assert sorted(kept) == ["canarium", "canarium-notifier"]
+
+
+MONITORING = ROOT / "examples" / "monitoring"
+#: Where queries of checks are written for users, in Markdown and YAML.
+TEXTS = sorted([*(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.yaml")])
+
+
+def model_monitor() -> dict[str, Any]:
+    (body,) = load((MONITORING / "models-podmonitor.yaml").read_text())
+    return dict(body)
+
+
+def model_job() -> dict[str, Any]:
+    (job,) = yaml.safe_load((MONITORING / "models-prometheus.yaml").read_text())
+    return dict(job)
+
+
+def sanitized(label: str) -> str:
+    """A label of a pod as a label of a series."""
+    return re.sub(r"\W", "_", label)
+
+
+def test_pod_monitor_of_models_is_valid_for_the_prometheus_operator() -> None:
+    check = jsonschema.Draft202012Validator(definition("PodMonitor"))
+    assert [f"{e.json_path}: {e.message}" for e in check.iter_errors(model_monitor())] == []
+
+
+def test_pod_monitor_and_scrape_job_give_series_the_same_labels_of_a_models_pods() -> None:
+    given = labels.of("fraud", "abc23456")
+    monitor, job = model_monitor()["spec"], model_job()
+    assert {*monitor["podTargetLabels"]} == {*given} - {labels.MANAGED_BY}
+    made = {
+        rule["target_label"]: rule["source_labels"]
+        for rule in job["relabel_configs"]
+        if "target_label" in rule
+    }
+    meta = {
+        sanitized(label): [f"__meta_kubernetes_pod_label_{sanitized(label)}"]
+        for label in monitor["podTargetLabels"]
+    }
+    # The Prometheus operator adds these itself.
+    meta |= {"namespace": ["__meta_kubernetes_namespace"], "pod": ["__meta_kubernetes_pod_name"]}
+    assert made == meta
+
+
+def test_pod_monitor_and_scrape_job_read_the_port_of_the_runtimes() -> None:
+    """Of those that have one for their metrics."""
+    (endpoint,) = model_monitor()["spec"]["podMetricsEndpoints"]
+    job = model_job()
+    (keep,) = (rule for rule in job["relabel_configs"] if rule.get("action") == "keep")
+    assert (endpoint["port"], endpoint["path"]) == (keep["regex"], job["metrics_path"])
+    servers = [runtime.spec for runtime in built_in().values()]
+    separate = [one for one in servers if "port" in one.get("metrics", {})]
+    assert separate
+    for server in separate:
+        assert {"name": endpoint["port"], "port": server["metrics"]["port"]} in server["ports"]
+        assert server["metrics"].get("path", endpoint["path"]) == endpoint["path"]
+
+
+@pytest.mark.parametrize("name", ["prometheus.yaml", "models-prometheus.yaml"])
+def test_scrape_job_is_valid_for_promtool(promtool: str, tmp_path: Path, name: str) -> None:
+    (job,) = yaml.safe_load((MONITORING / name).read_text())
+    path = tmp_path / "prometheus.yaml"
+
+    def checked() -> int:
+        path.write_text(yaml.safe_dump({"scrape_configs": [job]}))
+        return ran(promtool, "check", "config", str(path)).returncode
+
+    # Debian builds it without this discovery.
+    job["static_configs"] = [{"targets": ["127.0.0.1:1"]}]
+    (discovery,) = job.pop("kubernetes_sd_configs")
+    assert discovery["role"] == "pod"
+    assert checked() == 0
+    job["relabel_configs"][0]["action"] = "kept"
+    assert checked() == 1
+
+
+def test_queries_for_users_select_a_version_by_the_label_of_the_scrape() -> None:
+    named = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in TEXTS
+        for name in re.findall(r"([\w.]+)=~?\"{{ revision }}\"", path.read_text())
+    }
+    assert {name for _, name in named} == {sanitized(labels.REVISION)}
+    assert {"examples/judged.yaml", "docs/guides/monitoring.md"} <= {path for path, _ in named}
 
 
 def test_time_to_restore_is_the_mean_duration_of_outages(promtool: str, tmp_path: Path) -> None:
