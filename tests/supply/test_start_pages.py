@@ -5,6 +5,7 @@ e2e/test_getting_started.py runs the commands of docs/getting-started.md.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -14,8 +15,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from canarium.render.runtime_adaptation import adapted
 from canarium_cli.main import cli
-from chart.rendering import helm, load
+from chart.rendering import helm, load, rendered_text
 from support import docs
 from support.docs import commands
 
@@ -109,3 +111,22 @@ def targets(line: str) -> list[str]:
     """The targets in a command of make, without variables and comments."""
     words = shlex.split(line, comments=True)[1:]
     return [word for word in words if "=" not in word]
+
+
+def test_mirror_of_the_install_page_gives_every_runtime_the_image_that_it_states() -> None:
+    text = (ROOT / "docs" / "install.md").read_text()
+    [values] = [body for body in blocks("docs/install.md") if "runtimes" in body]
+    registry = values["runtimes"]["imageRegistry"]
+    argument = f"--runtime-image-registry={registry}"
+    assert argument in rendered_text(f"runtimes={json.dumps(values['runtimes'])}")
+    assert f"`{adapted(registry)['mlserver-sklearn'].spec['image']}`" in text
+
+
+def test_comparison_counts_the_sources_of_checks() -> None:
+    crd = " ".join((ROOT / "crds" / "modeldeployments.yaml").read_text().split())
+    [names] = {*re.findall(r"set exactly one of (metric[\w, ]+replay)", crd)}
+    # The first two read the pods.
+    sources = {*re.findall(r"\w+", names)} - {"and", "series"}
+    page = (ROOT / "docs" / "comparison.md").read_text()
+    [(count, named)] = re.findall(r"\| Metric providers \| (\d+): ([^;|]+)", page)
+    assert int(count) == len(sources) == len(named.split(", "))
