@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import click
 
@@ -15,18 +15,36 @@ from canarium_cli.output.streams import discard
 
 
 class Exit(IntEnum):
-    """What happened, for scripts. Documented in docs/reference/cli.md."""
+    """What happened, for scripts. The table in docs/reference/cli.md is generated from this."""
 
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    TIMEOUT = 3
-    NOT_FOUND = 4
-    UNREACHABLE = 5
-    WAITS_FOR_PERSON = 6
+    _value_: int
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> Self:
+        member = int.__new__(cls, code)
+        member._value_, member.meaning = code, meaning
+        return member
+
+    OK = 0, "As asked."
+    FAILED = (
+        1,
+        "A rollout failed or was rolled back; `doctor` found a problem; a record is damaged.",
+    )
+    USAGE = 2, "Invalid usage or an invalid file, or the output cannot be written."
+    TIMEOUT = 3, "The timeout is over."
+    NOT_FOUND = 4, "An object does not exist."
+    UNREACHABLE = 5, "Forbidden, or the cluster cannot be reached."
+    WAITS_FOR_PERSON = 6, "The rollout waits for a person."
     #: The operator ignored a command, another client changed the model meanwhile (`ship --apply`),
     #: or the cluster would reject the file (`plan --server`).
-    NOT_ACCEPTED = 7
+    NOT_ACCEPTED = (
+        7,
+        "The operator, the cluster or a person did not accept the command, change or plan.",
+    )
+    #: From here what a shell reports for a program that a signal has ended.
+    INTERRUPTED = 130, "Ctrl-C ended `status` or `get --until` before the rollout ended."
+    READER_ENDED = 141, "The reader of the output has ended, as in `| head`."
+    TERMINATED = 143, "SIGTERM ended the program."
 
 
 class CliError(click.ClickException):

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from canarium import VERSION
-from canarium_cli.exits import usage
+from canarium_cli.exits import Exit, usage
 from canarium_cli.names import completed
 from canarium_cli.output.streams import discard, is_of_write, open_closed_streams
 from canarium_cli.program import PROGRAM, VARIABLE
@@ -57,10 +57,6 @@ VERBS: dict[str, tuple[str, str]] = {
     "version": ("version", "Show the versions of client, operator and CRDs."),
     "completion": ("completion", "Print the completion script of a shell."),
 }
-#: What a shell reports for a program that SIGPIPE has ended.
-BROKEN_PIPE = 141
-#: The same for SIGTERM.
-TERMINATED = 143
 
 
 @contextmanager
@@ -77,7 +73,7 @@ def checked_output() -> Iterator[None]:
             raise
         discard(sys.stdout)
         if error.errno == errno.EPIPE:
-            raise SystemExit(BROKEN_PIPE) from None
+            raise SystemExit(int(Exit.READER_ENDED)) from None
         raise usage(
             f"Cannot write the output: {error.strerror}. Write it elsewhere; a change that was "
             "sent already stays in effect."
@@ -161,7 +157,7 @@ def _end(*_: object) -> None:
     from canarium_cli.streaming import stop_running
 
     stop_running()
-    raise SystemExit(TERMINATED)
+    raise SystemExit(int(Exit.TERMINATED))
 
 
 def main(words: list[str] | None = None) -> Any:

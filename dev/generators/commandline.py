@@ -7,10 +7,11 @@ from textwrap import dedent
 
 import click
 
+from canarium_cli.exits import Exit
 from canarium_cli.main import VERBS, cli
 from canarium_cli.program import PROGRAM
 
-_HEAD = r"""<!-- Made from cli/canarium_cli by `make generate`: do not edit. -->
+_HEAD = """<!-- Made from cli/canarium_cli by `make generate`: do not edit. -->
 # kubectl modeldeploy
 
 Tasks with their commands and what to expect: [the guide](../guides/command-line.md).
@@ -21,17 +22,8 @@ kubectl, the one on the PATH or the one that `KUBECTL` names. `NO_COLOR` switche
 
 | Code | Meaning |
 |---|---|
-| 0 | As asked. |
-| 1 | A rollout failed or was rolled back; `doctor` found a problem; a record is damaged. |
-| 2 | Invalid usage or an invalid file, or the output cannot be written. |
-| 3 | The timeout is over. |
-| 4 | An object does not exist. |
-| 5 | Forbidden, or the cluster cannot be reached. |
-| 6 | The rollout waits for a person. |
-| 7 | The operator, the cluster or a person did not accept the command, change or plan. |
-| 130 | Ctrl-C ended `status` before the rollout ended. |
-| 141 | The reader of the output has ended, as in `\| head`. |
-
+"""
+_AFTER_CODES = """
 The section of a verb states where it uses a code in another sense.
 """
 
@@ -41,7 +33,8 @@ def page() -> str:
     context = click.Context(cli, info_name=PROGRAM)
     commands = {name: _command(context, name) for name in VERBS}
     shared = _shared(list(commands.values()))
-    parts = [_HEAD, _options("Options of every verb that uses a cluster", "", shared)]
+    parts = [_HEAD, *map(_code, Exit), _AFTER_CODES]
+    parts.append(_options("Options of every verb that uses a cluster", "", shared))
     for name, command in commands.items():
         own = [
             option
@@ -52,6 +45,14 @@ def page() -> str:
         text = _prose(command.help or "")
         parts.append(_options(name, f"```\n{usage}\n```\n\n{text}\n", own))
     return "".join(parts)
+
+
+def _code(code: Exit) -> str:
+    return f"| {code.value} | {_cell(code.meaning)} |\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _command(context: click.Context, name: str) -> click.Command:
@@ -105,7 +106,7 @@ def _metavar(option: click.Option) -> str:
 
 
 def _help(option: click.Option) -> str:
-    text = (option.help or "").replace("|", "\\|")
+    text = _cell(option.help or "")
     default = option.default
     plain = (
         isinstance(default, str | int | float) and not isinstance(default, bool) and default != ""

@@ -20,7 +20,7 @@ _REACTIONS = {
     "ArtifactChanged": "Rolls back a candidate; reports it for the promoted version.",
     "SourceUnavailable": "Rolls back; waits if another pod of the version has fetched the model.",
 }
-_SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
+SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
     (
         "Types of conditions",
         reasons.ConditionType,
@@ -94,7 +94,7 @@ _SECTIONS: tuple[tuple[str, type[reasons.Reason], str], ...] = (
 
 def page() -> str:
     """The page's text."""
-    return _HEAD + "".join(_section(*section) for section in _SECTIONS) + _fetch()
+    return _HEAD + "".join(_section(*section) for section in SECTIONS) + _fetch()
 
 
 def _section(title: str, words: Iterable[reasons.Reason], text: str) -> str:

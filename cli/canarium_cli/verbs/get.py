@@ -9,6 +9,7 @@ import click
 from canarium.view.model import view
 from canarium.view.tree import to_json
 from canarium_cli.connection import Connection, connected
+from canarium_cli.exits import Exit
 from canarium_cli.output.formats import write_json, write_name, write_yaml
 from canarium_cli.output.lines import Span, Style, line
 from canarium_cli.output.terminal import Screen, columns, write
@@ -67,4 +68,4 @@ def _watch(connection: Connection, name: str, limit: int, goal: Goal | None) -> 
                 if code is not None:
                     raise SystemExit(int(code))
         except KeyboardInterrupt:
-            raise SystemExit(130 if goal else 0) from None
+            raise SystemExit(int(Exit.INTERRUPTED if goal else Exit.OK)) from None

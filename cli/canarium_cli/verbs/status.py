@@ -16,6 +16,7 @@ from canarium_cli.connection import Connection, connected
 from canarium_cli.durations import SECONDS
 from canarium_cli.exits import CliError, Exit, usage
 from canarium_cli.output.terminal import echo
+from canarium_cli.streaming import stop_running
 from canarium_cli.verbs.commands import REVISION
 from canarium_cli.wait_goals import GOALS, Goal, exit_of
 from canarium_cli.watching import ModelWatch
@@ -82,7 +83,10 @@ def status_command(
             while thread.is_alive() and not unexpected:
                 thread.join(0.2)
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(int(Exit.INTERRUPTED)) from None
+    finally:
+        # A runner of pipelines sends SIGINT to this process only, and these threads end with it.
+        stop_running()
     if unexpected:
         raise unexpected[0]
     reached = set(codes.values())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -183,7 +184,10 @@ def test_interrupt_of_get_is_success_only_without_a_goal(
 
 
 @pytest.mark.slow
-def test_kubectl_ends_with_the_program(kubectl: Standin, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_kubectl_ends_with_the_program(
+    kubectl: Standin, tmp_path: Path, number: int, code: int
+) -> None:
     answer = tmp_path / "model.json"
     answer.write_text(json.dumps(model("Progressing", **_CANDIDATE)))
     listed = tmp_path / "list.json"
@@ -203,8 +207,8 @@ def test_kubectl_ends_with_the_program(kubectl: Standin, tmp_path: Path) -> None
     assert process.stdout
     process.stdout.readline()
     pid = wait_for(tmp_path / "pid")
-    process.terminate()
-    assert process.wait(20) == 143
+    process.send_signal(number)
+    assert process.wait(20) == code
     process.communicate()
     assert has_ended(pid)
 
