@@ -36,7 +36,7 @@ REPLACED = {
     "make kind-load": "the sandbox makes images without Docker; tests/supply/test_images.py",
     "make push": "as above",
     "helm upgrade": "e2e/conftest.py has installed the chart, with this command",
-    "make cli": "the command line of the checkout is on the PATH; tests/supply/test_images.py",
+    "make cli": "that of the checkout is on the PATH; tests/supply/test_cli_release.py",
     "export PATH": "as above",
     "kubectl delete namespace demo": "the fixture deletes it without waiting",
     "helm uninstall": "other tests use the operator; e2e/upgrade",

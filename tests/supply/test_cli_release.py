@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from canarium import VERSION
 from release import brew, krew, singlefile
 from release.version import Unusable
 from sandbox import clients
@@ -85,6 +86,28 @@ def test_kubectl_finds_the_plugin_on_the_path(installed: Path) -> None:
     )  # fmt: skip
     assert "Usage: kubectl modeldeploy" in done.stdout
     assert (installed / "kubectl_complete-modeldeploy").exists()
+
+
+@pytest.mark.slow
+def test_make_cli_installs_the_command_line_and_prints_how_to_find_it(tmp_path: Path) -> None:
+    for name in ("Makefile", "README.md", "LICENSE", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    for name in ("operator", "cli", "requirements"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=_IGNORED)
+    # Those of a make that runs the tests.
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("MAKE")}
+    made = subprocess.run(
+        ["make", "cli"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stderr
+    # As a reader does: the last line into the shell.
+    script = f'{made.stdout.splitlines()[-1]}\n"$1" modeldeploy version --client'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", str(clients.find("kubectl"))],
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert VERSION in done.stdout
 
 
 @pytest.mark.slow
