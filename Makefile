@@ -226,9 +226,13 @@ assets: .venv/.ready          ## write dist/install.yaml, the CRDs, the chart, t
 
 BILL = .venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible
 
+# The lock lists packages; the Dockerfile and BUILD state the rest.
+BASE = PYTHONPATH=dev .venv-sbom/bin/python -m release.bill
+
 sbom: .venv-sbom/.ready       ## write dist/*.cdx.json, the bill of materials of each image
 	@mkdir -p dist
 	$(foreach image,$(IMAGES),$(BILL) -o dist/$(image).cdx.json requirements/$(LOCK.$(image)).txt &&) true
+	$(foreach image,$(IMAGES),$(BASE) dist/$(image).cdx.json $(if $(TARGET.$(image)),--kubectl) $(BUILD) &&) true
 
 .venv-lock/.ready: requirements/lock.txt
 	python3 -m venv .venv-lock

@@ -21,7 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from release import artifacthub
+from release import artifacthub, links
 from release.singlefile import checksum
 from release.version import Unusable, of_tag, stated
 
@@ -56,7 +56,8 @@ metadata:
 def published_chart(version: str, registry: str | None, into: Path) -> Path:
     """Copies the chart into a folder, with the images of the registry as the default values.
 
-    They and the changes of the version are listed for Artifact Hub, too. Returns the path of the
+    They and the changes of the version are listed for Artifact Hub, too. Links to the repository,
+    those of the alerts' runbooks included, are to the tag of the version. Returns the path of the
     copy. Raises Unusable without a section of the changelog.
     """
     chart = into / CHART.name
@@ -64,6 +65,7 @@ def published_chart(version: str, registry: str | None, into: Path) -> Path:
     repository = f"repository: {registry or _UNPUBLISHED}/"
     values = (chart / "values.yaml").read_text()
     (chart / "values.yaml").write_text(values.replace(f"repository: {_UNPUBLISHED}/", repository))
+    links.pin(chart, CHART.relative_to(ROOT).as_posix(), version)
     images = [(name, f"{registry or _UNPUBLISHED}/{name}:{version}") for name in _IMAGES]
     section = notes((ROOT / "CHANGELOG.md").read_text(), version)
     with (chart / "Chart.yaml").open("a") as metadata:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from canarium import VERSION
-from release import artifacthub, assets
+from release import artifacthub, assets, krew
 from release.version import Unusable
 from sandbox import clients
 
@@ -128,6 +128,42 @@ def test_changes_for_artifact_hub_have_the_kinds_of_their_headings() -> None:
     assert yaml.safe_load(annotations["artifacthub.io/images"]) == [
         {"name": "canarium", "image": "r.example/canarium:1"}
     ]
+
+
+def unpacked(folder: Path, into: Path) -> Path:
+    """The packed chart of a release as a folder."""
+    archive = folder / f"canarium-{VERSION}.tgz"
+    subprocess.run(["tar", "xzf", str(archive), "-C", str(into)], check=True)
+    return into / "canarium"
+
+
+def test_packed_chart_links_to_files_of_its_tag(folder: Path, tmp_path: Path) -> None:
+    linked = set()
+    for path in unpacked(folder, tmp_path).rglob("*"):
+        text = path.read_text() if path.is_file() else ""
+        assert not re.search(r"canarium/(?:(?:blob|tree)/)?main/", text), path.name
+        linked |= set(re.findall(rf"{krew.HOME}/(?:blob|tree)/v{VERSION}/([^#)\s`\"]+)", text))
+    assert {"docs", "docs/install.md", "docs/reference/alerts.md"} <= linked
+    assert [name for name in sorted(linked) if not (ROOT / name).exists()] == []
+
+
+def test_readme_of_the_packed_chart_has_no_relative_link(folder: Path, tmp_path: Path) -> None:
+    before = (ROOT / "charts" / "canarium" / "README.md").read_text()
+    text = (unpacked(folder, tmp_path) / "README.md").read_text()
+    assert text.count("](") == before.count("](") > 0
+    assert re.findall(r"\]\((?!https://|#)[^)]*\)", text) == []
+
+
+def test_runbooks_of_a_release_are_those_of_its_tag(folder: Path, helm: str) -> None:
+    rendered = subprocess.run(
+        [helm, "template", "canarium", str(folder / f"canarium-{VERSION}.tgz"),
+         "--set", "metrics.prometheusRule.enabled=true"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    runbooks = re.findall(r"runbook_url: (\S+)", rendered)
+    assert runbooks
+    page = f"{krew.HOME}/blob/v{VERSION}/docs/reference/alerts.md#"
+    assert [url for url in runbooks if not url.strip("\"'").startswith(page)] == []
 
 
 def test_crd_bundle_has_every_crd(folder: Path) -> None:
