@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro bench-notifications bench-soak bench-terminal cli dist dist-cli docs images push kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-kind-part test-unit mutations rules check generate messages lock clean
+.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro bench-notifications bench-soak bench-terminal cli dist dist-cli docs images push digests release kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-kind-part test-unit mutations rules check generate messages lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml cli/pyproject.toml
 	python3 -m venv .venv
@@ -187,6 +187,11 @@ push.%: image.%
 	$(DOCKER) tag canarium.dev/$*:$(VERSION) $(REGISTRY)/$*:$(VERSION)
 	$(DOCKER) push $(REGISTRY)/$*:$(VERSION)
 
+digests: $(if $(REGISTRY),,no-registry)  ## write dist/images.txt, the digests of the images that were pushed to REGISTRY
+	@mkdir -p dist
+	set -o pipefail; $(DOCKER) image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' \
+	  $(IMAGES:%=$(REGISTRY)/%:$(VERSION)) | grep '^$(REGISTRY)/' > dist/images.txt
+
 kind-load: images             ## build the images and load them into kind; KIND_CLUSTER=name for a cluster with another name
 	kind load docker-image --name $(KIND_CLUSTER) $(IMAGES:%=canarium.dev/%:$(VERSION))
 
@@ -223,6 +228,18 @@ dist-cli: dist .venv-pex/.ready  ## build the command line as one file, and its 
 # Needs helm on the PATH. The checksums are of everything in dist/, so run it last.
 assets: .venv/.ready          ## write dist/install.yaml, the CRDs, the chart, the notes and SHA256SUMS; REGISTRY=registry.example.org/ml
 	$(PY) -m release.assets v$(VERSION) dist $(REGISTRY)
+
+# KEY is an SSH key; SIGN="gpg --detach-sign --output dist/SHA256SUMS.sig" signs otherwise, and VERIFY
+# checks that. ARCHIVES is a folder of command lines that were built on other platforms. Each variable
+# is passed through the environment, so that it may have spaces and quotes.
+KEY ?= ~/.ssh/id_ed25519
+release: export BUILD := $(BUILD)
+release: export KEY := $(KEY)
+release: export SIGN := $(SIGN)
+release: export VERIFY := $(VERIFY)
+release: .venv/.ready         ## make, sign and publish the release TAG=v1.2.3 to REGISTRY=registry.example.org/ml; DRY_RUN=1 publishes nothing
+	@$(PY) -m release.publish "$(TAG)" --registry "$(REGISTRY)" --archives "$(ARCHIVES)" $(if $(DRY_RUN),--dry-run) \
+	  --build="$$BUILD" --key="$$KEY" --sign="$$SIGN" --verify="$$VERIFY"
 
 BILL = .venv-sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --of JSON --output-reproducible
 

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
         )
     for command in commands:
         subprocess.run(command, cwd=ROOT, check=True)
-    print(f"commit this, then: git tag -s v{version}; make dist sbom")
+    print(f"commit this, then: make release TAG=v{version} REGISTRY=registry.example.org/ml")
     return 0
 
 
