@@ -12,6 +12,7 @@ import aiohttp
 from multidict import CIMultiDict
 
 from canarium import API_VERSION, GROUP, VERSION
+from canarium.tls import without_formalities
 from canarium.view.objects import Raw, items, text
 from canarium.view.table import reader
 from canarium_dashboard.access.identity import Identity
@@ -71,8 +72,7 @@ class Api:
         if self._socket:
             connector = aiohttp.UnixConnector(str(self._socket), limit=limit)
         else:
-            trust = ssl.create_default_context(cafile=str(self._ca) if self._ca else None)
-            connector = aiohttp.TCPConnector(ssl=trust, limit=limit)
+            connector = aiohttp.TCPConnector(ssl=trusting(self._ca), limit=limit)
         # The API server compresses large answers, which costs more time than it saves nearby.
         # No cookies: nothing that was answered to one person is sent for another.
         return aiohttp.ClientSession(
@@ -214,6 +214,11 @@ class Api:
             return fault
         served = ", ".join(f"{GROUP}/{version}" for version in versions)
         return Skew(f"The CRDs of the cluster have {served}, but not {API_VERSION}.")
+
+
+def trusting(ca: Path | None) -> ssl.SSLContext:
+    """Returns the trust in an authority, by default those of this machine."""
+    return without_formalities(ssl.create_default_context(cafile=str(ca) if ca else None))
 
 
 def _headers(identity: Identity) -> CIMultiDict[str]:

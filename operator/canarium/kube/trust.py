@@ -16,6 +16,8 @@ from typing import Any
 
 from kubernetes.aio.client.rest import RESTClientObject
 
+from canarium.tls import without_formalities
+
 log = logging.getLogger(__name__)
 Clock = Callable[[], float]
 #: Minimum seconds between reloads because of rejected certificates.
@@ -99,8 +101,7 @@ class Trust:
 
 
 def _context(configuration: Any) -> ssl.SSLContext:
-    context: ssl.SSLContext = RESTClientObject(configuration).ssl_context
-    return context
+    return without_formalities(RESTClientObject(configuration).ssl_context)
 
 
 def _signature(configuration: Any) -> tuple[object, ...]:

@@ -24,6 +24,7 @@ from canarium.api.reasons import CheckReason
 from canarium.kube.clock import Timing
 from canarium.kube.turns import FairTurns
 from canarium.signals.credentials import CA, Unavailable
+from canarium.tls import without_formalities
 
 #: Estimated bytes of all contexts, and of one: without certificates, for each byte of these, and
 #: for the authorities of the system.
@@ -155,7 +156,7 @@ def trusting(certificates: str, system: bool = False) -> ssl.SSLContext:
     if not blocks or "CERTIFICATE-----" in rest:
         blocks.append(rest)
     try:
-        context = ssl.create_default_context(cadata=f"{blocks[0]}{_END}\n")
+        context = without_formalities(ssl.create_default_context(cadata=f"{blocks[0]}{_END}\n"))
         for block in blocks[1:]:
             context.load_verify_locations(cadata=f"{block}{_END}\n")
     except (ssl.SSLError, ValueError) as error:
