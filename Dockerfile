@@ -8,8 +8,8 @@
 # And the command line's (decision 0055), which has kubectl too and which `helm test` runs:
 #   docker build --target cli --build-arg LOCK=cli -t canarium-cli .
 # PYTHON and KUBECTL are pinned by version here; a release pins them by digest:
-#   docker build --build-arg PYTHON=docker.io/library/python:3.11.14-slim-bookworm@sha256:… .
-ARG PYTHON=docker.io/library/python:3.11.14-slim-bookworm
+#   docker build --build-arg PYTHON=docker.io/library/python:3.13.16-slim-trixie@sha256:… .
+ARG PYTHON=docker.io/library/python:3.13.16-slim-trixie
 ARG KUBECTL=registry.k8s.io/kubectl:v1.36.3
 
 FROM ${PYTHON} AS build

@@ -168,7 +168,7 @@ TARGET.canarium-cli := --target cli
 VERSION = $(shell sed -n 's/^appVersion: //p' charts/canarium/Chart.yaml)
 KIND_CLUSTER ?= kind
 
-# BUILD="--build-arg PYTHON=registry.example.org/python:3.11" is passed to `docker build`.
+# BUILD="--build-arg PYTHON=registry.example.org/python:3.13.16-slim-trixie" is passed to `docker build`.
 images: $(IMAGES:%=image.%)   ## build the images with Docker; PLATFORM=linux/arm64 for nodes of another architecture
 
 image.%:
@@ -256,6 +256,7 @@ sbom: .venv-sbom/.ready       ## write dist/*.cdx.json, the bill of materials of
 	.venv-lock/bin/pip install -q --no-compile --require-hashes -r requirements/lock.txt
 	touch $@
 
+# For the oldest Python that is supported. tests/supply/test_locks.py checks them for that of the images.
 COMPILE = .venv-lock/bin/uv pip compile -q --generate-hashes --no-emit-index-url --no-header --python-version 3.11 $(if $(UPGRADE),--upgrade)
 
 # Versions that a file locks already are kept, unless UPGRADE=1.

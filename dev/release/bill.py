@@ -53,7 +53,7 @@ def components(images: Mapping[str, str], *, kubectl: bool) -> Iterator[dict[str
     if stated is None:
         raise Unusable(
             f"PYTHON={images['PYTHON']}: the tag does not state Python and Debian, as"
-            " python:3.13.5-slim-trixie does"
+            " python:3.13.16-slim-trixie does"
         )
     yield {**_component("application", "cpython", stated["version"]), "description": "CPython"}
     yield {

@@ -16,7 +16,7 @@ from release.version import Unusable
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "a" * 64
-PINNED = f"docker.io/library/python:3.13.5-slim-trixie@{DIGEST}"
+PINNED = f"docker.io/library/python:3.13.7-slim-trixie@{DIGEST}"
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def test_bill_of_each_image_names_its_base_its_interpreter_and_its_programs(
     bills: dict[str, dict[str, Any]],
 ) -> None:
     [kubectl] = re.findall(r"(?m)^ARG KUBECTL=(\S+):v(\S+)$", (ROOT / "Dockerfile").read_text())
-    base = {"cpython": "3.13.5", "debian": "trixie"}
-    python = {"docker.io/library/python": "3.13.5-slim-trixie"}
+    base = {"cpython": "3.13.7", "debian": "trixie"}
+    python = {"docker.io/library/python": "3.13.7-slim-trixie"}
     kinds = ("application", "operating-system", "container")
     for image, body in bills.items():
         expected = base | python
@@ -72,7 +72,7 @@ def test_bill_has_the_digest_of_the_base_image(bills: dict[str, dict[str, Any]])
     assert image["hashes"] == [{"alg": "SHA-256", "content": "a" * 64}]
     assert image["purl"] == (
         f"pkg:oci/python@sha256%3A{'a' * 64}?repository_url=docker.io/library/python"
-        "&tag=3.13.5-slim-trixie"
+        "&tag=3.13.7-slim-trixie"
     )
 
 
