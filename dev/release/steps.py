@@ -48,6 +48,11 @@ class Release:
         """The name of the tag."""
         return f"v{self.version}"
 
+    @property
+    def destination(self) -> str:
+        """The registry, or what stands for it in the output of a dry run without one."""
+        return self.registry or "REGISTRY"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -60,7 +65,7 @@ class Step:
 
 def steps(release: Release) -> list[Step]:
     """Returns all steps in their order, those that publish included."""
-    images = f"REGISTRY={release.registry}"
+    images = f"REGISTRY={release.destination}"
     build = (f"BUILD={release.build}",) if release.build else ()
     return [
         Step("build the wheels", ("make", "dist")),
@@ -116,9 +121,9 @@ def _verification(release: Release) -> str:
 
 def _chart(release: Release) -> tuple[str, ...]:
     # Not beside the images: the operator's has the name of the chart.
-    target = f"oci://{release.registry}/charts"
+    target = f"oci://{release.destination}/charts"
     command = ("helm", "push", f"{DIST}/canarium-{release.version}.tgz", target)
-    host = (release.registry or "").partition("/")[0].partition(":")[0]
+    host = release.destination.partition("/")[0].partition(":")[0]
     # As Docker does, helm speaks plain HTTP to registries of this machine.
     return (*command, "--plain-http") if host in ("localhost", "127.0.0.1") else command
 

@@ -314,6 +314,14 @@ def test_chart_is_pushed_beside_the_images_and_without_tls_on_this_machine_only(
     assert command("127.0.0.1:5000")[-2:] == ("oci://127.0.0.1:5000/charts", "--plain-http")
 
 
+def test_dry_run_without_a_registry_names_none() -> None:
+    planned = steps(Release(VERSION, None, dry_run=True, key=Path("/key")))
+    words = [word for step in planned for word in step.command]
+    assert not any("None" in word for word in words)
+    # `canarium.dev`, where `make images` puts the images, stays in the chart.
+    assert ("make", "assets") in [step.command for step in planned]
+
+
 def test_another_command_signs_and_verifies() -> None:
     release = Release(VERSION, None, dry_run=True, sign="gpg -b", verify="gpg --verify x")
     commands = [step.command[-1] for step in steps(release) if step.command[0] == "sh"]
