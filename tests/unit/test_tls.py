@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import urllib3.util.ssl_
 from kubernetes.aio.client import Configuration
 
 from canarium.kube.trust import Trust
 from canarium.signals import authorities
+from canarium.tls import relax_libraries
 from canarium_dashboard import api
 
 _CONFIGURATION = """[req]
@@ -110,3 +114,28 @@ def test_names_are_verified_nevertheless(
 ) -> None:
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         handshake(trust(folder / "authority.crt"), folder, "other")
+
+
+def of_urllib3() -> ssl.SSLContext:
+    return urllib3.util.ssl_.create_urllib3_context()
+
+
+@pytest.mark.parametrize("library", ["Python", "urllib3"])
+def test_libraries_accept_the_authority_once_they_are_relaxed(
+    library: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = urllib3.util.ssl_
+    # Both are put back after the test, which also sees what Python 3.13 does.
+    monkeypatch.setattr(ssl, "create_default_context", ssl.create_default_context)
+    monkeypatch.setattr(module, "VERIFY_X509_STRICT", module.VERIFY_X509_STRICT)
+    monkeypatch.setattr(module, "sys", SimpleNamespace(**vars(sys) | {"version_info": (3, 13)}))
+
+    def connect() -> None:
+        context = of_urllib3() if library == "urllib3" else ssl.create_default_context()
+        context.load_verify_locations(folder / "authority.crt")
+        handshake(context, folder, "localhost")
+
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connect()
+    relax_libraries()
+    connect()

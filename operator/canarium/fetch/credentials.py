@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from canarium.fetch.errors import FetchError
+from canarium.tls import relax_libraries
 
 PREFIX = "CANARIUM_CREDENTIAL_"
 #: Object store → the Secret's keys that are understood.
@@ -162,6 +163,8 @@ def trust(credentials: StoreCredentials, folder: Path, platform: Path | None = N
         return
     import certifi
 
+    # An authority that was named explicitly is trusted as it is.
+    relax_libraries()
     known = ssl.get_default_verify_paths().cafile or certifi.where()
     path = folder / CA
     path.write_text("\n".join([Path(known).read_text(), *texts.values(), ""]))
