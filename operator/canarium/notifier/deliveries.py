@@ -7,6 +7,7 @@ import logging
 from datetime import timedelta
 
 from canarium.api.base import seconds
+from canarium.api.status.transition import KEPT
 from canarium.core.times import parse, stamp
 from canarium.kube.clock import Timing
 from canarium.notifier.metrics import NotifierMetrics
@@ -47,8 +48,9 @@ class Deliveries:
         self._unreached: set[str] = set()
         self._overflowed = 0
 
-    def observe(self, model: ModelTransitions) -> None:
-        """Queues what the sink has not received of a model."""
+    def observe(self, model: ModelTransitions, before: ModelTransitions | None = None) -> None:
+        """Queues what the sink has not received of a model; `before` is the model as last seen."""
+        self._count_lost(model, before)
         matching = [n for n in model.notifications() if n.is_for(self.sink)]
         self.outbox.observe(model.uid, matching)
         lost = self.outbox.overflowed - self._overflowed
@@ -56,6 +58,25 @@ class Deliveries:
             self._overflowed = self.outbox.overflowed
             self._metrics.dropped(self.sink.name, "Overflow", lost)
         self._news.set()
+
+    def _count_lost(self, model: ModelTransitions, before: ModelTransitions | None) -> None:
+        """Counts a gap once: the queue of a notifier that has ended is lost, and the status keeps
+        only the last transitions."""
+        shown = before.transitions if before else ()
+        moment = shown[-1].time if shown else self.outbox.received(model.uid)
+        if not model.lacks_after(moment) or not model.is_for(self.sink):
+            return
+        self._metrics.dropped(self.sink.name, "Overflow")
+        log.error(
+            "sink %s: %s/%s: transitions between %s and %s may be lost: the status keeps the last "
+            "%d, and the notifier restarted before they were delivered, or did not see them",
+            self.sink.name,
+            model.namespace,
+            model.name,
+            moment,
+            model.transitions[0].time,
+            KEPT,
+        )
 
     async def run(self) -> None:
         """Delivers until cancelled."""

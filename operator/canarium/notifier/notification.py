@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from canarium.api.status.transition import Transition
+from canarium.api.status.transition import KEPT, Transition
 from canarium.core.times import parse
 from canarium.notifier.settings import Match, Sink
 
@@ -25,9 +25,13 @@ class ModelChoices:
 
     def takes(self, sink: Sink, kind: str) -> bool:
         """Returns whether notifications of the type `kind` are for `sink`."""
-        named = not sink.match.named if self.sinks is None else sink.name in self.sinks
         # A trace consists of all types.
-        return named and (self.types is None or kind in self.types or sink.traces is not None)
+        wanted = self.types is None or kind in self.types or sink.traces is not None
+        return wanted and self.names(sink)
+
+    def names(self, sink: Sink) -> bool:
+        """Returns whether `sink` is among those of the model."""
+        return not sink.match.named if self.sinks is None else sink.name in self.sinks
 
 
 _TEMPLATES = ("title", "body")
@@ -64,10 +68,8 @@ class Notification:
 
     def matches(self, match: Match) -> bool:
         """Returns whether a sink with `match` may receive it."""
-        return (
-            (not match.namespaces or self.namespace in match.namespaces)
-            and (not match.types or self.transition.type in match.types)
-            and all(self.labels.get(key) == value for key, value in match.labels.items())
+        return (not match.types or self.transition.type in match.types) and _selects(
+            match, self.namespace, self.labels
         )
 
     def variables(self, cluster: str) -> dict[str, Any]:
@@ -109,9 +111,24 @@ class ModelTransitions:
             for transition, earlier in self._with_earlier()
         )
 
+    def is_for(self, sink: Sink) -> bool:
+        """Returns whether `sink` receives notifications of the model of any type."""
+        return _selects(sink.match, self.namespace, self.labels) and self.choices.names(sink)
+
+    def lacks_after(self, moment: str) -> bool:
+        """Returns whether transitions after `moment` may have left the status: it keeps `KEPT`, and
+        all of them are later."""
+        return len(self.transitions) >= KEPT and self.transitions[0].time > moment
+
     def _with_earlier(self) -> Iterator[tuple[Transition, tuple[Transition, ...]]]:
         for index, transition in enumerate(self.transitions):
             yield transition, self.transitions[:index]
+
+
+def _selects(match: Match, namespace: str, labels: Mapping[str, str]) -> bool:
+    return (not match.namespaces or namespace in match.namespaces) and all(
+        labels.get(key) == value for key, value in match.labels.items()
+    )
 
 
 def project(raw: dict[str, Any]) -> ModelTransitions:

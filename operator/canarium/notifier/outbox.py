@@ -54,10 +54,14 @@ class Outbox:
         times = (m.waiting[0].transition.time for m in self._models.values() if m.waiting)
         return min(times, default=None)
 
+    def received(self, uid: str) -> str:
+        """Returns the time up to which the transitions of a model are delivered or queued."""
+        known = self._models.get(uid)
+        return max(self.delivered.get(uid, self.since), known.seen if known else "")
+
     def observe(self, uid: str, notifications: Iterable[Notification]) -> None:
         """Queues those of a model (oldest first) that are new."""
-        known = self._models.get(uid)
-        after = max(self.delivered.get(uid, self.since), known.seen if known else "")
+        after = self.received(uid)
         new = [n for n in notifications if n.transition.time > after]
         if not new:
             return

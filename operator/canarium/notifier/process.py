@@ -182,10 +182,10 @@ class Notifier:
                 await delivery.close()
             await self._store(cursors)
 
-    def _observe(self, _: ModelTransitions | None, new: ModelTransitions | None) -> None:
+    def _observe(self, old: ModelTransitions | None, new: ModelTransitions | None) -> None:
         if new:
             for delivery in self._deliveries:
-                delivery.observe(new)
+                delivery.observe(new, old)
 
     async def _keep(self, cursors: Cursors) -> None:
         """Stores the cursors of each sink while they change."""

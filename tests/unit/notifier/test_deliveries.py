@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from canarium.api.status.transition import KEPT
 from canarium.core.times import stamp
 from canarium.kube.clock import Timing
 from canarium.notifier.deliveries import CONCURRENT, Deliveries
@@ -60,11 +61,13 @@ class Case:
 
 
 @asynccontextmanager
-async def delivering(receiver: Receiver, **sink: object) -> AsyncIterator[Case]:
+async def delivering(
+    receiver: Receiver, outbox: Outbox | None = None, **sink: object
+) -> AsyncIterator[Case]:
     settings = Sink.model_validate({"name": "s", "cloudEvents": {"url": "http://receiver"}, **sink})
     metrics = NotifierMetrics()
     timing = Timing(now=lambda: BEGAN + 10 + clock(), clock=clock, chance=random.Random(0))
-    outbox = Outbox(stamp(BEGAN), {})
+    outbox = Outbox(stamp(BEGAN), {}) if outbox is None else outbox
     deliveries = Deliveries(settings, receiver, outbox, metrics, timing)
     running = asyncio.create_task(deliveries.run())
     try:
@@ -211,3 +214,75 @@ async def test_unexpected_error_holds_up_one_model_only() -> None:
         await case.empty()
     assert receiver.received == [("good", 1), ("good", 2), ("bad", 1)]
     assert case.metric("canarium_notification_failures_total", reason="Refused") == 18
+
+
+def restarted(before: Case) -> Outbox:
+    """What the next notifier reads of the outbox."""
+    stored = before.deliveries.outbox
+    return Outbox(stored.since, dict(stored.delivered))
+
+
+@rule("R28")
+@virtual
+async def test_what_a_restart_beside_a_sink_that_is_down_loses_is_counted_once() -> None:
+    down = Receiver(lambda _: SendFailed("cannot reach the receiver"))
+    numbers = range(1, KEPT + 5)
+    async with delivering(down) as first:
+        for number_ in numbers:
+            first.deliveries.observe(model(*numbers[max(0, number_ - KEPT) : number_]))
+        assert len(first.deliveries.outbox) == len(numbers)
+    receiver, kept = Receiver(), model(*numbers[-KEPT:])
+    async with delivering(receiver, restarted(first)) as case:
+        case.deliveries.observe(kept)
+        case.deliveries.observe(kept, kept)
+        await case.empty()
+    assert [n for _, n in receiver.received] == list(numbers[-KEPT:])
+    assert case.metric("canarium_notifications_dropped_total", reason="Overflow") == 1
+
+
+@rule("R28")
+@virtual
+async def test_gap_in_what_the_notifier_saw_is_counted() -> None:
+    async with delivering(Receiver()) as case:
+        case.deliveries.observe(model(1))
+        case.deliveries.observe(model(*range(10, 10 + KEPT)), model(1))
+        await case.empty()
+    assert case.metric("canarium_notifications_dropped_total", reason="Overflow") == 1
+
+
+@rule("R28")
+@pytest.mark.parametrize(
+    ("delivered", "last", "sink"),
+    [
+        (20, 20, {}),
+        (20 - KEPT + 1, 20, {}),
+        (0, KEPT - 1, {}),
+        (0, 20, {"match": {"namespaces": ["ads"]}}),
+        (0, 20, {"match": {"named": True}}),
+    ],
+    ids=["delivered", "one still in the status", "not full", "other namespace", "not named"],
+)
+def test_nothing_is_counted_as_lost_without_a_gap(
+    delivered: int, last: int, sink: dict[str, object]
+) -> None:
+    async def story() -> None:
+        outbox = Outbox(stamp(BEGAN), {"u1": stamp(BEGAN + delivered)})
+        async with delivering(Receiver(), outbox, **sink) as case:
+            case.deliveries.observe(model(*range(max(1, last - KEPT + 1), last + 1)))
+            await case.empty()
+        assert case.metric("canarium_notifications_dropped_total", reason="Overflow") == 0
+
+    virtual(story)()
+
+
+@rule("R28")
+@virtual
+async def test_long_story_of_other_types_counts_nothing_while_it_is_watched() -> None:
+    async with delivering(Receiver(), match={"types": ["RolledBack"]}) as case:
+        seen = model(1)
+        case.deliveries.observe(seen)
+        for number_ in range(2, 3 * KEPT):
+            now = model(*range(max(1, number_ - KEPT + 1), number_ + 1))
+            case.deliveries.observe(now, seen)
+            seen = now
+    assert case.metric("canarium_notifications_dropped_total", reason="Overflow") == 0
