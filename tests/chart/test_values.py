@@ -75,9 +75,12 @@ def test_every_value_is_set_by_a_unit_test() -> None:
         ("workloadIdentity.google=[\"https://a.test\"]", "does not match pattern"),
         ("workloadIdentity.gcp=[]", "additional properties 'gcp' not allowed"),
         ("scope.namespaces=[\"a\",\"a\"]", "items at 0 and 1 are equal"),
-        (
-            'notifications.sinks=[{"name":"ci","cloudEvents":{"url":"https://ci.test:port/"}}]',
-            "does not match pattern",
+        *(
+            (
+                f'notifications.sinks=[{{"name":"ci","cloudEvents":{{"url":"https://{host}/"}}}}]',
+                "does not match pattern",
+            )
+            for host in ("ci.test:port", "ci.test:0", "ci.test:65536", "..")
         ),
     ],
 )  # fmt: skip

@@ -6,7 +6,7 @@ import aiohttp
 
 from canarium import VERSION
 from canarium.notifier.sender import SecretFiles, SendFailed
-from canarium.notifier.settings import SecretKey
+from canarium.notifier.settings import SecretKey, has_credentials, is_url
 from canarium.untrusted.quoting import quoted
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
@@ -33,10 +33,10 @@ class HttpReceiver:
 
     async def post(self, body: bytes) -> None:
         """Returns once the receiver has accepted `body`. Raises SendFailed."""
-        url = self._url or (self._secrets.read(self._url_secret) if self._url_secret else "")
+        url = self._url or self._secret_url()
         headers = {"Content-Type": self._content_type, "User-Agent": f"canarium/{VERSION}"}
         if self._token_secret:
-            headers["Authorization"] = f"Bearer {self._secrets.read(self._token_secret)}"
+            headers["Authorization"] = f"Bearer {self._token(self._token_secret)}"
         session = self._session = self._session or aiohttp.ClientSession(timeout=_TIMEOUT)
         try:
             async with session.post(
@@ -51,15 +51,38 @@ class HttpReceiver:
                     refused=not later,
                     retry_after=_seconds(response.headers.get("Retry-After")),
                 )
+        except (aiohttp.InvalidURL, UnicodeError):
+            where = _place(self._url_secret) if self._url_secret else "url"
+            raise SendFailed(f"{where} is not a URL of a receiver") from None
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             # The text of an aiohttp error may contain the URL, which may be secret.
             kind = type(error).__name__
             raise SendFailed(f"cannot reach the receiver: {kind}") from None
 
+    def _secret_url(self) -> str:
+        """Returns the URL in the Secret. Raises SendFailed without the URL itself."""
+        assert self._url_secret
+        url, where = self._secrets.read(self._url_secret), _place(self._url_secret)
+        if not is_url(url):
+            raise SendFailed(f"{where} is not a URL that begins with http:// or https://")
+        if self._token_secret and has_credentials(url):
+            raise SendFailed(f"the URL in {where} has a user, and tokenSecret is set; remove one")
+        return url
+
+    def _token(self, secret: SecretKey) -> str:
+        token = self._secrets.read(secret)
+        if not token.isprintable():
+            raise SendFailed(f"{_place(secret)} has line breaks or control characters")
+        return token
+
     async def close(self) -> None:
         """Closes its connections."""
         if self._session:
             await self._session.close()
+
+
+def _place(secret: SecretKey) -> str:
+    return f"key {secret.key} of Secret {secret.name}"
 
 
 def _seconds(text: str | None) -> float | None:

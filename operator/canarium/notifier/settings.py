@@ -3,26 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from canarium.api.base import Duration, Part
 from canarium.api.status.transition import TransitionType
 
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=50)]
-#: As in the schema of the chart: scheme, perhaps a user, host, perhaps a port and a path.
-_URL = r"^https?://([^\s/?#@]+@)?(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?([/?#]\S*)?$"
-_Url = Annotated[str, Field(pattern=_URL, max_length=2048)]
+#: As in the schema of the chart: scheme, perhaps a user, host, perhaps a port and a path. A host
+#: consists of labels with dots between them; a port is a number from 1 to 65535.
+_HOST = r"\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\].]+(\.[^\s/?#@:\[\].]+)*\.?"
+_PORT = r"[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
+_URL = rf"^https?://([^\s/?#@]+@)?({_HOST})(:({_PORT}))?([/?#]\S*)?$"
+
+
+def _with_valid_address(url: str) -> str:
+    try:
+        host = urlsplit(url).netloc.rpartition("@")[2]
+        if host.startswith("["):
+            IPv6Address(host[1 : host.index("]")])
+    except ValueError:
+        raise ValueError("the host in brackets is not an IPv6 address") from None
+    return url
+
+
+_Url = Annotated[str, Field(pattern=_URL, max_length=2048), AfterValidator(_with_valid_address)]
+_URLS: TypeAdapter[str] = TypeAdapter(_Url)
 TITLE = "{{ namespace }}/{{ name }}: {{ type }}{% if version %} {{ version }}{% endif %}"
 BODY = "{{ message }}"
 
 
 class SettingsInvalid(Exception):
     """The file cannot be used; the message names the field."""
+
+
+def is_url(text: str) -> bool:
+    """Returns whether a receiver can have this URL."""
+    try:
+        _URLS.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def has_credentials(url: str) -> bool:
+    """Returns whether a URL names a user, which is sent in the header of a token."""
+    return "@" in urlsplit(url).netloc
 
 
 class SecretKey(Part):
@@ -44,6 +75,8 @@ class Receiver(Part):
     def _one_url(self) -> Self:
         if (self.url is None) == (self.url_secret is None):
             raise ValueError("set either url or urlSecret")
+        if self.url and self.token_secret and has_credentials(self.url):
+            raise ValueError("url has a user, and tokenSecret is set; remove one of them")
         return self
 
 

@@ -125,12 +125,53 @@ async def test_no_error_contains_the_url(unused_tcp_port: int, tmp_path: Path) -
     assert not failed.value.refused
 
 
-async def test_text_that_is_not_a_url_stops_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text", ["no url", "ftp://s3cret/", "http://s3cret:0/", "http://s3cret..b"]
+)
+async def test_text_that_is_not_a_url_names_the_secret(tmp_path: Path, text: str) -> None:
     sink = CloudEvents.model_validate({"urlSecret": SECRET})
-    sender = CloudEventSender(sink, secrets(tmp_path, "no url"), "")
-    with pytest.raises(SendFailed, match="cannot reach the receiver"):
+    sender = CloudEventSender(sink, secrets(tmp_path, text), "")
+    with pytest.raises(SendFailed, match=r"^key value of Secret sink is not a URL that ") as failed:
         await sender.send(rolled_back())
     await sender.close()
+    assert "s3cret" not in str(failed.value)
+    assert not failed.value.refused
+
+
+async def test_url_that_only_the_client_refuses_is_named(tmp_path: Path) -> None:
+    url = f"http://{'ü' * 60}.example/"
+    senders = (
+        CloudEventSender(CloudEvents(url=url), SecretFiles(tmp_path), ""),
+        CloudEventSender(
+            CloudEvents.model_validate({"urlSecret": SECRET}), secrets(tmp_path, url), ""
+        ),
+    )
+    for sender, where in zip(senders, ("url", "key value of Secret sink"), strict=True):
+        with pytest.raises(SendFailed, match=f"^{where} is not a URL of a receiver"):
+            await sender.send(rolled_back())
+        await sender.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (
+            "https://user:s3cret@h/",
+            "the URL in key value of Secret sink has a user, and tokenSecret",
+        ),
+        ("https://h/", "key token of Secret sink has line breaks"),
+    ],
+)
+async def test_secrets_that_cannot_be_sent_are_named(tmp_path: Path, text: str, error: str) -> None:
+    token = {"name": "sink", "key": "token"}
+    sink = CloudEvents.model_validate({"urlSecret": SECRET, "tokenSecret": token})
+    files = secrets(tmp_path, text)
+    (tmp_path / "sink" / "token").write_text("s3cret\nheader: x")
+    sender = CloudEventSender(sink, files, "")
+    with pytest.raises(SendFailed, match=f"^{error}") as failed:
+        await sender.send(rolled_back())
+    await sender.close()
+    assert "s3cret" not in str(failed.value)
 
 
 async def test_missing_secret_is_named(tmp_path: Path) -> None:

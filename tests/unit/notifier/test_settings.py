@@ -14,11 +14,12 @@ import yaml
 
 from canarium.api.status.transition import TransitionType
 from canarium.notifier.process import check
-from canarium.notifier.settings import SettingsInvalid, load
+from canarium.notifier.settings import Receiver, SettingsInvalid, load
 
 ROOT = Path(__file__).parents[3]
 GOOD = {"name": "ci", "cloudEvents": {"url": "https://ci.example.com/events"}}
 CHAT = {"name": "team", "apprise": {"urlSecret": {"name": "chat", "key": "url"}}}
+SECRET = {"name": "sink", "key": "token"}
 TRACES = {"name": "traces", "traces": {"url": "http://collector:4318/v1/traces"}}
 
 
@@ -75,6 +76,30 @@ def test_sinks_of_all_kinds_are_read(tmp_path: Path) -> None:
             {"sinks": [{"name": "traces", "traces": {"url": "http://[::1/v1/traces"}}]},
             r"sinks\[0\]\.traces\.url: String should match pattern",
         ),
+        *(
+            (
+                {"sinks": [{"name": "ci", "cloudEvents": {"url": url}}]},
+                rf"sinks\[0\]\.cloudEvents\.url: {error}",
+            )
+            for url, error in (
+                ("http://h:0/", "String should match"),
+                ("http://h:65536/", "String should match"),
+                ("http://h:99999/", "String should match"),
+                ("http://../", "String should match"),
+                ("http://a..b/", "String should match"),
+                ("http://[:::]/", "the host in brackets is not an IPv6 address"),
+                ("http://[1.2.3.4]/", "the host in brackets is not an IPv6 address"),
+                ("http://user@[1::2::3]:8080/", "the host in brackets is not an IPv6 address"),
+            )
+        ),
+        *(
+            (
+                {"sinks": [{"name": "s", kind: {"url": url, "tokenSecret": SECRET}}]},
+                rf"sinks\[0\]\.{kind}: url has a user, and tokenSecret is set; remove one of them",
+            )
+            for kind in ("cloudEvents", "traces")
+            for url in ("https://user:pw@h/v1/traces", "https://user@[::1]:4318/v1/traces")
+        ),
         (
             {"sinks": [{"name": "ci", "cloudEvents": {}}]},
             r"sinks\[0\]\.cloudEvents: set either url or urlSecret",
@@ -88,6 +113,42 @@ def test_sinks_of_all_kinds_are_read(tmp_path: Path) -> None:
 def test_mistake_names_the_field(tmp_path: Path, content: object, error: str) -> None:
     with pytest.raises(SettingsInvalid, match=error):
         load(write(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://h",
+        "http://h:1",
+        "http://h:65535/a@b",
+        "https://a.b.svc.cluster.local.:443/?x=[y]",
+        "https://user:p:w@h/",
+        "http://[::1]:4318/v1/traces",
+        "http://[::ffff:127.0.0.1]/",
+        "http://127.0.0.1:8080",
+        "http://bücher.example/",
+    ],
+)
+def test_urls_of_receivers_are_valid_in_the_file_and_in_the_chart(tmp_path: Path, url: str) -> None:
+    sink = {"name": "ci", "cloudEvents": {"url": url}}
+    (found,) = load(write(tmp_path, {"sinks": [sink]})).sinks
+    assert found.cloud_events
+    assert found.cloud_events.url == url
+    for pattern in chart_patterns():
+        assert re.search(pattern, url)
+
+
+def chart_patterns() -> list[str]:
+    """The patterns of the URLs of sinks in the schema of the chart."""
+    schema = json.loads((ROOT / "charts" / "canarium" / "values.schema.json").read_text())
+    sinks = schema["properties"]["notifications"]["properties"]["sinks"]
+    kinds = sinks["items"]["properties"]
+    return [kinds[kind]["properties"]["url"]["pattern"] for kind in ("cloudEvents", "traces")]
+
+
+def test_chart_has_the_pattern_of_the_file() -> None:
+    (found,) = Receiver.model_json_schema()["properties"]["url"]["anyOf"][:1]
+    assert chart_patterns() == [found["pattern"]] * 2
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
