@@ -60,7 +60,7 @@ def retry_after(header: str | None, now: datetime | None = None) -> float | None
         return None
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # The zone of a date may have any number of digits.
         return None
     aware = date if date.tzinfo else date.replace(tzinfo=UTC)
     wait = (aware - (now or datetime.now(UTC))).total_seconds()

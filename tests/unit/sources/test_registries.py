@@ -160,6 +160,10 @@ async def test_registry_that_limits_requests_wants_none_from_those_credentials(
         ("9" * 5000, None),
         ("soon", None),
         ("Mon, 99 Nov 2026 12:01:00 GMT", None),
+        ("Mon, 30 Nov 2026 12:01:00 +9999", None),
+        ("30 Nov 2026 12:01:00 +9999999999999", None),
+        ("01 Jan 0001 00:00:00 +2359", None),
+        ("31 Dec 9999 23:59:59 -2359", 251606347139.0),
     ],
 )
 def test_retry_after_is_a_number_of_seconds_or_a_date(
