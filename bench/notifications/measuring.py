@@ -175,12 +175,13 @@ def _delivery(delivery: Delivered | None) -> str:
 
 
 def faults(figures: Figures, most: float) -> Iterator[str]:
-    """Yields what is wrong: a lost notification, a wrong order, rollouts whose median ratio is
+    """Yields what is wrong: a notification that is lost or repeated (no notifier of a run ends, and
+    each sink answers in time or accepts nothing), a wrong order, rollouts whose median ratio is
     above `most`, or rollbacks that take longer by more than `LATER`."""
     without = figures.times[WITHOUT]
     for name, delivery in figures.delivered.items():
         times = figures.times[name]
-        if delivery.missing or not delivery.in_order:
+        if delivery.missing or delivery.repeated or not delivery.in_order:
             yield f"{name}: {_delivery(delivery)}"
         ratio = median(ratios(times.rollouts, without.rollouts))
         if ratio > most:
