@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import os
 import ssl
@@ -71,21 +72,25 @@ class Cluster:
 
         Raises OSError, after all were tried, if any could not be changed.
         """
-        models = [m for m in self._request("GET", self._models)["items"] if follows(m, name, alias)]
+        listed = self._request("GET", self._models).get("items", ())
+        models = [model for model in listed if follows(model, name, alias)]
         failed = []
         for model in models:
             patch = {"metadata": {"annotations": {ANNOTATION: token}}}
             try:
                 self._request("PATCH", f"{self._models}/{model['metadata']['name']}", patch)
-            except urllib.error.HTTPError as error:
-                if error.code != 404:  # Deleted since it was listed.
+            except OSError as error:
+                refusal = error if isinstance(error, urllib.error.HTTPError) else None
+                if not refusal or refusal.code != 404:  # Deleted since it was listed.
                     failed.append(f"{model['metadata']['name']}: {error}")
-                error.close()
+                if refusal:
+                    refusal.close()
         if failed:
             raise OSError("; ".join(failed))
         return len(models)
 
     def _request(self, method: str, path: str, patch: Any = None) -> Any:
+        """Returns the answer. Raises OSError, also if it is not valid."""
         # The kubelet replaces the token before it expires.
         token = (self._account / "token").read_text().strip()
         headers = {
@@ -96,8 +101,14 @@ class Cluster:
         request = urllib.request.Request(
             self._url + path, data=content, headers=headers, method=method
         )
-        with urllib.request.urlopen(request, timeout=PATIENCE, context=self._tls) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE, context=self._tls) as answer:
+                content = json.load(answer)
+        except (ValueError, RecursionError, http.client.HTTPException) as error:
+            raise OSError(f"it gave no valid answer: {error}") from error
+        if not isinstance(content, dict):
+            raise OSError("its answer is not a JSON object")
+        return content
 
 
 class Handler(BaseHTTPRequestHandler):
