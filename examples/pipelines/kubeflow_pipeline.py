@@ -4,8 +4,8 @@
 run with a maximum concurrency of 1, so that one release of a model runs at a time, and with the
 service account model-release.
 
-Needs: kfp 2, rbac.yaml of this folder in the namespace of the runs, MLflow, and an image with both
-scripts of this folder in /work, mlflow-skinny, scikit-learn, kubectl and kubectl-modeldeploy.
+Needs: kfp 2, kubeflow-rbac.yaml of this folder, MLflow, and an image with both scripts of this
+folder in /work, mlflow-skinny, scikit-learn, kubectl and kubectl-modeldeploy.
 """
 
 # Without `annotations` of __future__: kfp reads the types of the components.

@@ -337,6 +337,25 @@ def test_version_is_passed_from_one_step_of_kubeflow_to_the_other(
     assert calls[4].startswith("modeldeploy status fraud -n models --revision 8 ")
 
 
+def test_account_of_kubeflow_has_the_rights_of_kubeflow_and_those_on_models() -> None:
+    program = (FOLDER / "kubeflow_pipeline.py").read_text()
+    objects = list(yaml.safe_load_all((FOLDER / "kubeflow-rbac.yaml").read_text()))
+    account, runner, role, binding = objects
+    runs, models = account["metadata"]["namespace"], role["metadata"]["namespace"]
+    assert f'"NAMESPACE": "{models}"' in program
+    assert f"service account {account['metadata']['name']}" in program
+    subject = {"kind": "ServiceAccount", **account["metadata"]}
+    assert (runner["metadata"]["namespace"], runner["roleRef"]["name"]) == (runs, "pipeline-runner")
+    assert (binding["metadata"]["namespace"], binding["roleRef"]["name"]) == (
+        models,
+        role["metadata"]["name"],
+    )
+    assert runner["subjects"] == binding["subjects"] == [subject]
+    # tests/integration/test_moving_references.py runs the steps with this rule of rbac.yaml.
+    _, general, _ = yaml.safe_load_all((FOLDER / "rbac.yaml").read_text())
+    assert role["rules"] == general["rules"][:1]
+
+
 def test_every_file_has_exactly_the_commands_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(JOB) == 5
     for text in (gitlab(), argo()):
