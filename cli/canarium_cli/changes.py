@@ -18,7 +18,17 @@ _IDENTITY = ("model", "runtime", "resources", "pod", "podTemplate", "restartToke
 _OF_TOOLS = (
     "kubectl.kubernetes.io/last-applied-configuration",
     "argocd.argoproj.io/tracking-id",
+    "argocd.argoproj.io/installation-id",
+    "meta.helm.sh/",
     f"{GROUP}/",
+)
+#: Labels of tools, of the same form.
+_LABELS_OF_TOOLS = (
+    "argocd.argoproj.io/instance",
+    "kustomize.toolkit.fluxcd.io/name",
+    "kustomize.toolkit.fluxcd.io/namespace",
+    "helm.toolkit.fluxcd.io/name",
+    "helm.toolkit.fluxcd.io/namespace",
 )
 #: Annotation or label → the tool that writes it.
 _GITOPS = {
@@ -84,22 +94,25 @@ def manifest(model: Raw, spec: Spec) -> dict[str, Any]:
     """Returns the model with `spec` as a file of a user has it: without status, and without what
     the API server and tools added to the metadata."""
     meta = part(model, "metadata")
-    annotations = {
-        name: value
-        for name, value in part(meta, "annotations").items()
-        if not any(name == x or (x.endswith("/") and name.startswith(x)) for x in _OF_TOOLS)
-    }
     metadata = {
         "name": meta.get("name"),
         "namespace": meta.get("namespace"),
-        "labels": dict(part(meta, "labels")),
-        "annotations": annotations,
+        "labels": _without(part(meta, "labels"), _LABELS_OF_TOOLS),
+        "annotations": _without(part(meta, "annotations"), _OF_TOOLS),
     }
     return {
         "apiVersion": model.get("apiVersion") or f"{GROUP}/v1alpha1",
         "kind": KIND,
         "metadata": {name: value for name, value in metadata.items() if value},
         "spec": spec,
+    }
+
+
+def _without(marks: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in marks.items()
+        if not any(name == x or (x.endswith("/") and name.startswith(x)) for x in names)
     }
 
 

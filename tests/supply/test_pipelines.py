@@ -7,6 +7,7 @@ and command line.
 from __future__ import annotations
 
 import ast
+import copy
 import json
 import os
 import re
@@ -27,10 +28,10 @@ import yaml
 from click.testing import CliRunner
 
 from canarium_cli.main import cli
-from canarium_cli.verbs.ship import ship_command
 from canarium_cli.verbs.status import status_command
 from fetch.mlflow_server import PYTHON as MLFLOW_PYTHON
 from fetch.mlflow_server import MlflowServer
+from sandbox import clients
 
 FOLDER = Path(__file__).parents[2] / "examples" / "pipelines"
 _TOOLS = ("python ", "kubectl ")
@@ -450,25 +451,45 @@ def test_page_commits_each_version_and_waits_for_it(tmp_path: Path) -> None:
     tools.mkdir()
     executable(tools / "python", '#!/bin/sh\ncase "$*" in *register*) echo 8 ;; esac\n')
     calls = tmp_path / "calls"
-    stub = f'#!/bin/sh\nprintf "%s\\n" "$*" >> {calls}\ntest "$2" != ship || echo "$7"\n'
+    # The change of the file is a real one; the wait for the cluster is not.
+    stub = f"""#!/bin/sh
+        test "$1" != patch || exec env KUBECONFIG=/dev/null {clients.find("kubectl")} "$@"
+        printf "%s\\n" "$*" >> {calls}
+        """
     executable(tools / "kubectl", stub)
     person = {"NAME": "ci", "EMAIL": "ci@example.com"}
     git = {f"GIT_{who}_{key}": value for who in ("AUTHOR", "COMMITTER")
            for key, value in person.items()}  # fmt: skip
     environment = {**os.environ, **git, "PATH": f"{tools}:{os.environ['PATH']}"}
     begin = f"""git init -q --bare {remote} && git clone -q {remote} {here} 2>&1 && cd {here}
-        mkdir deploy && echo mlflow://fraud/7 > deploy/fraud.yaml && git add . && git commit -qm 7
+        mkdir deploy && cp {tmp_path}/model.yaml deploy/fraud.yaml && git add . && git commit -qm 7
         git push -q origin HEAD"""
+    # What Git has is kept: the steps may not be in the cluster yet.
+    committed: dict[str, Any] = {
+        "apiVersion": "canarium.dev/v1alpha1",
+        "kind": "ModelDeployment",
+        "metadata": {"name": "fraud", "labels": {"team": "risk"}},
+        "spec": {
+            "model": {"uri": "mlflow://fraud/7", "version": "7", "digest": "sha256:7"},
+            "rollout": {"steps": [{"weight": 10, "pause": "5m"}]},
+        },
+    }
+    (tmp_path / "model.yaml").write_text(yaml.safe_dump(committed))
     for text in (begin, f"cd {here}\n{script}"):
         subprocess.run(["sh", "-euc", text], env=environment, check=True, capture_output=True)
     shown = subprocess.run(
         ["git", "-C", remote, "show", "HEAD"], capture_output=True, text=True, check=True
     ).stdout
     assert "Release version 8 of fraud" in shown
-    assert "-mlflow://fraud/7\n+mlflow://fraud/8\n" in shown
-    ship, wait, status = (shlex.split(line) for line in calls.read_text().splitlines())
-    made = ship_command.make_context("ship", ship[2:], resilient_parsing=False)
-    assert (made.params["uri"], made.params["version"]) == ("mlflow://fraud/8", "8")
+    released = yaml.safe_load(
+        subprocess.run(
+            ["git", "-C", remote, "show", "HEAD:deploy/fraud.yaml"], capture_output=True, check=True
+        ).stdout
+    )
+    expected = copy.deepcopy(committed)
+    expected["spec"]["model"] = {"uri": "mlflow://fraud/8", "version": "8"}
+    assert released == expected
+    wait, status = (shlex.split(line) for line in calls.read_text().splitlines())
     assert "--for=jsonpath={.spec.model.version}=8" in wait
     status_command.make_context("status", status[2:], resilient_parsing=False)
 

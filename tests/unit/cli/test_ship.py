@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from canarium.core.facts.revision import digest_v1, identity_v1
-from canarium_cli.changes import gitops_tool, patch, returned, shipped
+from canarium_cli.changes import gitops_tool, manifest, patch, returned, shipped
 from cli.standin import Standin
 
 MODELS = "modeldeployments.canarium.dev"
@@ -63,6 +63,36 @@ def test_manifest_is_what_a_user_commits(kubectl: Standin) -> None:
     }
     assert "spec.model.digest is removed" in done.err
     assert len(kubectl.calls) == 1, "nothing is written"
+
+
+def test_manifest_has_no_marks_of_tools_and_keeps_those_of_users() -> None:
+    of_tools = {
+        "labels": (
+            "argocd.argoproj.io/instance",
+            "kustomize.toolkit.fluxcd.io/name",
+            "kustomize.toolkit.fluxcd.io/namespace",
+            "helm.toolkit.fluxcd.io/name",
+            "helm.toolkit.fluxcd.io/namespace",
+        ),
+        "annotations": (
+            "argocd.argoproj.io/tracking-id",
+            "argocd.argoproj.io/installation-id",
+            "meta.helm.sh/release-name",
+            "meta.helm.sh/release-namespace",
+        ),
+    }
+    of_users = {
+        "labels": {"team": "risk", "app.kubernetes.io/instance": "fraud"},
+        "annotations": {
+            "argocd.argoproj.io/sync-wave": "2",
+            "kustomize.toolkit.fluxcd.io/prune": "disabled",
+        },
+    }
+    marks = {
+        part: dict.fromkeys(names, "models") | of_users[part] for part, names in of_tools.items()
+    }
+    found = manifest(model(**marks), {})["metadata"]
+    assert {part: found[part] for part in of_users} == of_users
 
 
 def test_digest_of_the_same_uri_is_kept() -> None:
