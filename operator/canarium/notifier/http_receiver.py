@@ -53,7 +53,7 @@ class HttpReceiver:
                 )
         except (aiohttp.InvalidURL, UnicodeError):
             where = _place(self._url_secret) if self._url_secret else "url"
-            raise SendFailed(f"{where} is not a URL of a receiver") from None
+            raise SendFailed(f"{where} is not a valid http or https URL") from None
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             # The text of an aiohttp error may contain the URL, which may be secret.
             kind = type(error).__name__
@@ -64,7 +64,7 @@ class HttpReceiver:
         assert self._url_secret
         url, where = self._secrets.read(self._url_secret), _place(self._url_secret)
         if not is_url(url):
-            raise SendFailed(f"{where} is not a URL that begins with http:// or https://")
+            raise SendFailed(f"{where} is not a valid http or https URL")
         if self._token_secret and has_credentials(url):
             raise SendFailed(f"the URL in {where} has a user, and tokenSecret is set; remove one")
         return url
