@@ -138,7 +138,7 @@ class Reconciler:
 
     def _note_progress(self, key: Key, action: Action) -> None:
         """Begins a new row of failures, unless the same action succeeded in an earlier attempt: one
-        that is decided each time, such as one that another client reverts, is no progress."""
+        that is decided each time, such as one that another client reverts, does not count."""
         done = self._carried_out.setdefault(key, [])
         if action not in done and len(done) < _MOST_PROGRESS:
             done.append(action)
