@@ -9,7 +9,6 @@ import pytest
 
 from canarium.api.status import Status
 from canarium.core.facts.observed import SmokeReport
-from canarium.core.facts.traffic_record import TrafficRecord
 from core.cluster import Cluster, gateway_spec, spec
 from core.phases.gated_rollouts import RISK, decide, gate, gated, reasons, rolling, state
 from sweep import every
@@ -275,18 +274,12 @@ def test_candidate_with_traffic_serves_for_a_broken_stable_at_a_gate() -> None:
 @pytest.mark.parametrize(
     "one", [gate("legal", "Traffic"), gate("legal", "Weight", weight=50)], ids=["traffic", "weight"]
 )
-@pytest.mark.parametrize("record_lost", [False, True], ids=["", "and-record"])
-def test_lost_status_of_a_standby_grants_no_weight_past_a_gate(
-    one: dict[str, Any], record_lost: bool
-) -> None:
+def test_lost_status_of_a_standby_grants_no_weight_past_a_gate(one: dict[str, Any]) -> None:
     scaled = {"scaling": {"replicas": 1}}
     cluster = Cluster(spec("1", **scaled)).run(10)
     cluster.spec = {**gated("2", one, steps=[{"weight": 50, "pause": "Manual"}]), **scaled}
     cluster.run(1.5).crash("1").run(15)
     cluster.status = Status()
-    if record_lost:
-        assert cluster.service
-        cluster.service = replace(cluster.service, traffic=TrafficRecord())
     cluster.run(5)
     assert cluster.status.weight == 0
     cluster.heal("1").run(120)
