@@ -9,6 +9,7 @@ import pytest
 
 from canarium.api.status import Status
 from canarium.core.facts.observed import SmokeReport
+from canarium.core.facts.traffic_record import TrafficRecord
 from core.cluster import Cluster, gateway_spec, spec
 from core.phases.gated_rollouts import RISK, decide, gate, gated, reasons, rolling, state
 from sweep import every
@@ -285,6 +286,21 @@ def test_lost_status_of_a_standby_grants_no_weight_past_a_gate(one: dict[str, An
     cluster.heal("1").run(120)
     assert cluster.serving() == {"1": 1}
     assert (cluster.status.weight, state(cluster, "legal").state) == (0, "Waiting")
+
+
+@rule("R13", "R18", "R27")
+def test_recovery_of_stable_with_status_and_record_lost_grants_no_weight_past_a_gate() -> None:
+    scaled = {"scaling": {"replicas": 1}}
+    one, steps = gate("legal", "Weight", weight=50), [{"weight": 50, "pause": "Manual"}]
+    cluster = Cluster({**gateway_spec("1"), **scaled}).run(10)
+    cluster.spec = {**gated("2", one, make=gateway_spec, steps=steps), **scaled}
+    cluster.run(1.5).crash("1").run(15)
+    assert cluster.serving() == {"2": 1}
+    assert cluster.route
+    cluster.status, cluster.route = Status(), replace(cluster.route, traffic=TrafficRecord())
+    cluster.heal("1").unattended(20).run(5)
+    assert cluster.status.weight == 0
+    assert cluster.serving() == {"1": 1}
 
 
 @rule("R27")
