@@ -372,14 +372,14 @@ class Client:
             yield
             return
         limiter = self._limits.reads if method == "GET" else self._limits.writes
-        seat, refused, perhaps = await limiter.take(), False, False
+        seat, refused, may_be_fault = await limiter.take(), False, False
         try:
             yield
         except ApiError as error:
-            refused, perhaps = error.overloaded, not error.unprocessed
+            refused, may_be_fault = error.overloaded, not error.unprocessed
             raise
         finally:
-            limiter.give_back(seat, refused=refused, perhaps=perhaps)
+            limiter.give_back(seat, refused=refused, may_be_fault=may_be_fault)
 
     def _write_timeout(self) -> float:
         """Returns for how many seconds a write may be under way.

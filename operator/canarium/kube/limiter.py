@@ -85,11 +85,11 @@ class Limiter:
         asyncio.get_running_loop().call_later(_SLOW, self._outlast, seat)
         return seat
 
-    def give_back(self, seat: Seat, *, refused: bool = False, perhaps: bool = False) -> None:
-        """Ends a request; `refused`: the server had no seat for it, or, with `perhaps`, may have
-        had none."""
+    def give_back(self, seat: Seat, *, refused: bool = False, may_be_fault: bool = False) -> None:
+        """Ends a request; `refused`: the server had no seat for it. With `may_be_fault`, the answer
+        may have another cause."""
         if refused:
-            self._shrink(seat, max(1.0, _LEAST * self._most) if perhaps else 1.0)
+            self._shrink(seat, max(1.0, _LEAST * self._most) if may_be_fault else 1.0)
             if seat.first:
                 self._reserved_until = self._timing.clock() + _RESERVED
                 asyncio.get_running_loop().call_later(_RESERVED + 0.01, self._serve)

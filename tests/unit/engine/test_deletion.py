@@ -11,14 +11,9 @@ from canarium.engine.queue import WorkQueue
 from canarium.engine.reconciler import Reconciler
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
+from engine.model import PARENT
 
 rule = pytest.mark.rule
-PARENT = {
-    "metadata": {"namespace": "risk", "name": "fraud", "uid": "u", "resourceVersion": "1",
-                 "generation": 1},
-    "spec": {"model": {"version": "1"},
-             "runtime": {"image": "model:1", "readiness": {"path": "/ready"}}},
-}  # fmt: skip
 
 
 class Going:

@@ -16,13 +16,8 @@ from canarium.kube import resources
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.kube.resources import Resource
+from engine.model import PARENT
 
-PARENT = {
-    "metadata": {"namespace": "risk", "name": "fraud", "uid": "u", "resourceVersion": "1",
-                 "generation": 1},
-    "spec": {"model": {"version": "1"},
-             "runtime": {"image": "model:1", "readiness": {"path": "/ready"}}},
-}  # fmt: skip
 KEY = ("risk", "fraud")
 
 

@@ -114,25 +114,25 @@ def test_requests_refused_together_shrink_the_limit_once(loop: VirtualLoop) -> N
 
 # E1
 def test_answers_that_may_be_faults_leave_a_quarter_of_the_seats(loop: VirtualLoop) -> None:
-    async def faulty(*, perhaps: bool) -> float:
+    async def faulty(*, may_be_fault: bool) -> float:
         limiter = Limiter(16, Timing(clock=loop.time))
         for _ in range(100):
             seat = await limiter.take()
             await asyncio.sleep(0.01)
-            limiter.give_back(seat, refused=True, perhaps=perhaps)
+            limiter.give_back(seat, refused=True, may_be_fault=may_be_fault)
         return limiter.limit
 
-    assert loop.run(faulty(perhaps=True)) == 4
-    assert loop.run(faulty(perhaps=False)) == 1
+    assert loop.run(faulty(may_be_fault=True)) == 4
+    assert loop.run(faulty(may_be_fault=False)) == 1
 
 
 def test_an_answer_that_may_be_a_fault_widens_no_smaller_limit(loop: VirtualLoop) -> None:
     async def refused_before() -> float:
         limiter = Limiter(16, Timing(clock=loop.time))
-        for perhaps in (*[False] * 100, True):
+        for may_be_fault in (*[False] * 100, True):
             seat = await limiter.take()
             await asyncio.sleep(0.01)
-            limiter.give_back(seat, refused=True, perhaps=perhaps)
+            limiter.give_back(seat, refused=True, may_be_fault=may_be_fault)
         return limiter.limit
 
     assert loop.run(refused_before()) == 1
