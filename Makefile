@@ -213,7 +213,11 @@ dist: .venv/.ready            ## build the wheels of operator and command line, 
 	.venv-docs/bin/pip install -q --no-compile --require-hashes -r requirements/docs.txt
 	touch $@
 
+# The successor of mkdocs-material builds the same site first, so that a change to it stays possible.
+docs: export NO_MKDOCS_2_WARNING := 1
 docs: .venv-docs/.ready       ## build the documentation as a site into .build/site; warnings are errors
+	.venv-docs/bin/python dev/site_pages.py .build/docs
+	.venv-docs/bin/zensical build --strict --clean
 	.venv-docs/bin/mkdocs build --quiet --strict
 
 .venv-pex/.ready: requirements/pex.txt
