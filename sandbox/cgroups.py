@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _MOUNTED = Path("/sys/fs/cgroup")
@@ -26,6 +27,16 @@ def make(name: str, root: Path = _MOUNTED) -> None:
             wanted = tree / setting
             if wanted.exists() and not (group / setting).read_text().strip():
                 (group / setting).write_text(wanted.read_text())
+
+
+def thaw(name: str, root: Path = _MOUNTED) -> None:
+    """Lets the processes of the group `name` and all below it run, such as those of a container
+    that was paused: in version 1 the kernel does not end them before."""
+    for tree in hierarchies(root):
+        for state in (tree / name).rglob("freezer.state"):
+            # The kernel may remove an empty group between our two looks.
+            with suppress(OSError):
+                state.write_text("THAWED")
 
 
 def remove(name: str, root: Path = _MOUNTED, patience: float = 5.0) -> list[Path]:

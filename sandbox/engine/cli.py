@@ -37,11 +37,12 @@ def main(name: str, words: list[str]) -> int:
         return 0
     if command and not engine.part.alive and machine.docker_answers():
         return subprocess.run(command, check=False).returncode
+    engine.sweep()
     stays = options.verb == "up" or engine.part.alive
     # So that the engine ends here too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        engine.up()
+        engine.up(owner=None if stays else os.getpid())
         image = node_image(engine)
         return _run(engine, image, command) if command else 0
     finally:

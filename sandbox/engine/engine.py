@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sandbox import cgroups, machine, paths
 from sandbox.api import until
 from sandbox.options import Options
 from sandbox.parts import Part
+from sandbox.process import Process
 from sandbox.progress import Progress
 
 _PACKAGES = ("docker.io", "tini")
@@ -80,12 +82,15 @@ class Engine:
         if not self.part.alive and (reason := refusal(self.folder)):
             raise NoEngine(f"no Docker engine can be started here: {reason}")
 
-    def up(self) -> None:
-        """Starts the daemon unless it runs. Raises EngineFailed, NoEngine, NoMode, PartFailed."""
+    def up(self, owner: int | None = None) -> None:
+        """Starts the daemon unless it runs. `owner` is the pid of the process whose end makes it
+        superfluous. Raises EngineFailed, NoEngine, NoMode, PartFailed."""
         if self.part.alive:
             return
         self.check()
         self.folder.mkdir(parents=True, exist_ok=True)
+        if owner is not None:
+            self._owner.write_text(json.dumps(asdict(Process.of(owner))))
         self._unpack()
         cgroups.make(self.cgroup)
         unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child=KILL"]
@@ -99,10 +104,18 @@ class Engine:
     def down(self) -> None:
         """Ends the daemon and every container, and deletes their files and control groups."""
         self.part.kill()
+        cgroups.thaw(self.cgroup)
         left = cgroups.remove(self.cgroup)
         shutil.rmtree(self.folder, ignore_errors=True)
         if left or self.folder.exists():
             raise EngineFailed(f"could not be removed: {self.folder}, {left}")
+
+    def sweep(self) -> None:
+        """Ends an engine whose owner has ended without doing so, such as a run that was killed: its
+        clusters would have the names of the next run's. Raises EngineFailed."""
+        if self._owner.exists() and not Process(**json.loads(self._owner.read_text())).alive:
+            self.progress.say("taking down a Docker engine whose owner has ended")
+            self.down()
 
     def inside(self, command: Sequence[str]) -> list[str]:
         """The command that runs `command` beside the containers: kind's ports are on the loopback
@@ -130,6 +143,10 @@ class Engine:
         libraries = (self.folder / "packages").rglob("*.so.*")
         folders = ":".join(sorted({str(library.parent) for library in libraries}))
         return ["env", f"PATH={self.environment['PATH']}", f"LD_LIBRARY_PATH={folders}"]
+
+    @property
+    def _owner(self) -> Path:
+        return self.folder / "owner.json"
 
     @property
     def cgroup(self) -> str:

@@ -87,7 +87,7 @@ def test_cluster_is_created_with_the_image_and_deleted_at_the_end(folder: Path) 
         where = f"--name=tests-upgrade --kubeconfig={folder}/kubeconfig"
         words = [str(folder / "kind"), "load", "image-archive", "--name", "tests-upgrade"]
         assert running.loads == words
-    assert calls(folder) == [
+    assert calls(folder)[1:] == [
         "get clusters",
         f"create cluster {where} --image=own:1 --config {folder}/audit/kind.json",
         f"delete cluster {where}",
@@ -100,11 +100,22 @@ def test_cluster_that_is_kept_is_used_again(folder: Path) -> None:
         with kind.cluster(kind.choose(options, {}, folder), "", folder) as running:
             assert running.kubeconfig.exists()
         (folder / "existing").write_text("other\ntests\n")
-    assert [call.split(" --")[0] for call in calls(folder)] == [
-        "get clusters",
-        "create cluster",
-        "get clusters",
-    ]
+    others = [call.split(" --")[0] for call in calls(folder) if call != "get clusters"]
+    assert others == ["create cluster"]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_cluster_that_no_run_kept_is_refused(folder: Path, keep: bool) -> None:
+    (folder / "existing").write_text("tests\n")
+    options = {**OPTIONS, "kind_bin": folder / "kind", "keep_cluster": keep}
+    with (
+        pytest.raises(pytest.exit.Exception, match="a kind cluster tests exists") as refused,
+        kind.cluster(kind.choose(options, {}, folder), "", folder),
+    ):
+        pytest.fail("another run made it")
+    assert "kind delete cluster --name tests" in str(refused.value)
+    assert refused.value.returncode == 4
+    assert calls(folder) == ["get clusters"]
 
 
 def test_binary_is_downloaded_from_the_release(

@@ -114,15 +114,16 @@ def test_machine_that_can_run_no_engine_has_an_exit_code(
     assert not (tmp_path / "state").exists()
 
 
+def fails(engine: Engine) -> None:
+    raise EngineFailed("no package")
+
+
 def test_engine_that_fails_to_start_has_the_exit_code_of_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     docker_on_path(tmp_path, monkeypatch, "exit 1")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(engines, "refusal", lambda folder: None)
-
-    def fails(engine: Engine) -> None:
-        raise EngineFailed("no package")
 
     monkeypatch.setattr(Engine, "_unpack", fails)
     assert main(["engine", "run", "--", "true"]) == 1
@@ -161,6 +162,26 @@ def interfaces() -> set[str]:
     return {line.partition(":")[0].strip() for line in lines}
 
 
+@pytest.mark.parametrize(("ends", "left"), [(True, False), (False, True)])
+def test_engine_of_a_run_that_was_killed_is_taken_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool, left: bool
+) -> None:
+    monkeypatch.setattr(Engine, "check", lambda engine: None)
+    monkeypatch.setattr(Engine, "_unpack", fails)
+    engine = Engine(tmp_path / "engine")
+    with subprocess.Popen(["sleep", "60"]) as run:
+        try:
+            with pytest.raises(EngineFailed, match="no package"):
+                engine.up(owner=run.pid)
+            if ends:
+                run.kill()
+                run.wait()
+            Engine(tmp_path / "engine").sweep()
+        finally:
+            run.kill()
+    assert engine.folder.exists() == left
+
+
 @pytest.mark.slow
 @needs_engine
 def test_engine_runs_privileged_containers_and_leaves_nothing(tmp_path: Path) -> None:
@@ -180,6 +201,8 @@ def test_engine_runs_privileged_containers_and_leaves_nothing(tmp_path: Path) ->
         assert "default" not in routes, "nothing leads to the outside"
         with pytest.raises(EngineFailed, match=r"docker run .*\n.*no-such-program"):
             engine.docker(*run, "no-such-program")
+        engine.docker(*run[:2], "--name=paused", "--detach", *run[2:], "sleep", "60")
+        engine.docker("pause", "paused")
     finally:
         engine.down()
     assert not engine.part.alive

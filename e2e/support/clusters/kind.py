@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Running:
 @contextmanager
 def cluster(chosen: Choice, suffix: str, folder: Path) -> Iterator[Running]:
     """A cluster until the end, unless it is to be kept. `suffix` distinguishes the clusters of one
-    run."""
+    run. Ends the test run if another cluster has the name."""
     from pytest_kind import KindCluster
 
     chosen.binary.parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +90,14 @@ def cluster(chosen: Choice, suffix: str, folder: Path) -> Iterator[Running]:
     kubeconfig = None if chosen.keep else folder / "kubeconfig"
     kind_cluster = KindCluster(name, kubeconfig, image=chosen.image, kind_path=chosen.binary)
     kubeconfig = kind_cluster.kubeconfig_path.absolute()
+    kind_cluster.ensure_kind()
+    if name in _names(chosen.binary) and not _holds_text(kubeconfig):
+        # A failure here is one message, not one for each test.
+        pytest.exit(
+            f"a kind cluster {name} exists, and no run with --keep-cluster made it: choose another "
+            f"--cluster-name, or delete it with `kind delete cluster --name {name}`",
+            returncode=4,
+        )
     audited = kubeconfig.parent / "audit"
     kind_cluster.create(audit.config(audited))
     try:
@@ -97,3 +106,11 @@ def cluster(chosen: Choice, suffix: str, folder: Path) -> Iterator[Running]:
     finally:
         if not chosen.keep:
             kind_cluster.delete()
+
+
+def _names(binary: Path) -> list[str]:
+    return subprocess.check_output([binary, "get", "clusters"], encoding="utf-8").splitlines()
+
+
+def _holds_text(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
