@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 #: Seconds without work after which the worker processes end.
 _IDLE = 30.0
 #: Bytes that wait to be evaluated: of all tenants together. The one that has most gives way.
-_MOST_WAITING = 64 << 20
+_MOST_WAITING = 32 << 20
 _NICENESS = {WorkerLane.QUICK: 5, WorkerLane.SLOW: 15}
 #: Seconds before another attempt to start a process that did not start.
 _PAUSE = 1.0

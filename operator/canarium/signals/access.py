@@ -22,7 +22,7 @@ from canarium.signals.http_client import HttpClient, Response
 #: server delays only its own namespace.
 AT_ONCE = 24
 #: Bytes of responses being received, over all namespaces.
-RECEIVING = 64 << 20
+RECEIVING = 32 << 20
 
 
 class Dropped(NoAnswer):
