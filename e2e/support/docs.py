@@ -4,10 +4,50 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
+from dataclasses import dataclass
 
 from support.images import ROOT
 
 _TOOLS = ("kubectl ", "helm ", "argocd ")
+#: A heading of a section, or a block; those in lists are indented.
+_PART = re.compile(
+    r"(?ms)^##+ (?P<section>[^\n]+)$|^(?P<indent> *)```(?P<kind>\w*)\n(?P<text>.*?)^(?P=indent)```$"
+)
+#: The blocks that readers copy into a shell.
+SHELLS = ("sh", "bash", "console")
+
+
+@dataclass(frozen=True)
+class Fence:
+    """A fenced block of a page, below the heading `section`."""
+
+    page: str
+    section: str
+    kind: str
+    text: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The commands of a block for a shell: a continued line is one, and in a `console` block
+        only what follows the prompt counts."""
+        joined = self.text.replace("\\\n", " ").splitlines()
+        if self.kind == "console":
+            return [line.removeprefix("$ ") for line in joined if line.startswith("$ ")]
+        return [line for line in joined if line.strip()]
+
+
+def fences(page: str) -> list[Fence]:
+    """Returns every fenced block of a page, in order."""
+    found = []
+    section = ""
+    # Every fence is matched, or the end of another kind of block would begin one.
+    for part in _PART.finditer((ROOT / page).read_text()):
+        section = part["section"] or section
+        if part["kind"] is not None:
+            text = textwrap.dedent(part["text"])
+            found.append(Fence(page, section, part["kind"], text))
+    return found
 
 
 def commands(page: str) -> list[str]:
@@ -17,11 +57,7 @@ def commands(page: str) -> list[str]:
 
 def blocks(page: str) -> list[str]:
     """Every line of the fenced blocks of a shell on a page; a continued line is one."""
-    text = (ROOT / page).read_text()
-    # Every fence is matched, or the end of another kind of block would begin one.
-    fences = re.findall(r"(?ms)^```(\w*)\n(.*?)^```", text)
-    scripts = [block for kind, block in fences if kind in ("", "sh", "console")]
-    return [line for block in scripts for line in block.replace("\\\n", " ").splitlines()]
+    return [line for fence in fences(page) if fence.kind in SHELLS for line in fence.lines]
 
 
 def documented(page: str, beginning: str) -> list[str]:

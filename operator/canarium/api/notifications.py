@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from canarium.api.base import Part
 from canarium.api.status.transition import TransitionType
@@ -12,6 +12,12 @@ from canarium.api.status.transition import TransitionType
 SinkName = Annotated[
     str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=50)
 ]
+
+
+def _member(value: object) -> object:
+    """Returns the type of that name, or the value. `kubectl modeldeploy lint` validates strictly,
+    and then pydantic takes no string for a member of an enumeration."""
+    return next((one for one in TransitionType if one == value), value)
 
 
 class Notifications(Part):
@@ -24,7 +30,7 @@ class Notifications(Part):
         description="Names of the sinks that report this model, among those that an administrator "
         "permits for it. Default: all of them, except those that a model has to name.",
     )
-    types: list[TransitionType] | None = Field(
+    types: list[Annotated[TransitionType, BeforeValidator(_member)]] | None = Field(
         None,
         max_length=len(TransitionType),
         json_schema_extra={"x-kubernetes-list-type": "set"},

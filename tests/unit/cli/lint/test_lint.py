@@ -17,6 +17,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from canarium.api.status.transition import TransitionType
 from canarium_cli.lint.sarif import RULES
 from canarium_cli.main import cli
 from cli.lint.cases import BROKEN, MODEL, REFUSED, RUNTIME, Case
@@ -51,6 +52,11 @@ def test_each_fault_is_found_at_its_field(tmp_path: Path, case: Case) -> None:
 @pytest.mark.parametrize("body", [MODEL, RUNTIME], ids=["model", "runtime"])
 def test_correct_manifests_have_no_findings(tmp_path: Path, body: dict[str, Any]) -> None:
     assert findings(tmp_path, body) == []
+
+
+def test_every_type_of_notifications_is_accepted(tmp_path: Path) -> None:
+    spec = {**MODEL["spec"], "notifications": {"types": [str(one) for one in TransitionType]}}
+    assert findings(tmp_path, {**MODEL, "spec": spec}) == []
 
 
 #: YAML that is not of Kubernetes: pipelines, and configuration of monitoring.

@@ -1,0 +1,15 @@
+"""The pages whose commands and manifests readers copy."""
+
+from __future__ import annotations
+
+from support.images import ROOT
+
+#: Of the folder `docs`, all but those for contributors and the generated references.
+FOR_READERS = (
+    "README.md",
+    "charts/canarium/README.md",
+    *sorted(
+        path.relative_to(ROOT).as_posix()
+        for path in (*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guides").rglob("*.md"))
+    ),
+)
