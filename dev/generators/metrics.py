@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from prometheus_client import CollectorRegistry
 
 from canarium.notifier.metrics import NotifierMetrics
-from canarium.telemetry.metrics import OperatorMetrics, State
+from canarium.telemetry.metrics import OperatorMetrics
 from canarium.telemetry.model_families import FAMILIES
+from canarium.telemetry.operator_state import State
 
 _HEAD = """<!-- Made from operator/canarium/telemetry by `make generate`: do not edit. -->
 # Metrics
@@ -43,12 +44,23 @@ _OPERATOR = """
 has moved the traffic as soon as the nodes have the new endpoints, a gateway when it has accepted
 the route.
 """
+_CONTROLLER = """
+## Names of controller-runtime
+
+Dashboards and alerts for operators in Go expect these names. They repeat metrics above, where the
+meaning is the same: one controller and one queue, both named `modeldeployment`, so that their
+number does not grow with the models. A success includes reconciles that schedule another one
+(`requeue_after` in Go), and an error is always retried with backoff. Buckets are those of ours.
+To keep only one of both, drop `controller_runtime_.*|workqueue_.*|rest_client_.*` by
+`metrics.serviceMonitor.metricRelabelings`.
+"""
 _NOTIFIER = """
 ## Metrics of the notifier
 
 Only with `notifications.enabled`: see [notifications](../guides/notifications.md).
 """
 _TABLE = "\n| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n"
+_OURS = ("canarium_", "process_")
 Row = tuple[str, str, tuple[str, ...], str]
 
 
@@ -58,9 +70,11 @@ def page() -> str:
     operator.describe(State(lambda: 0, lambda: 0, lambda: 0, lambda: True, lambda: ()))
     notifier.describe(lambda: ())
     models = ((f.name, f.kind, ("namespace", "name", *f.labels), f.text) for f in FAMILIES)
+    registered = list(_registered(operator.registry))
     return (
         f"{_HEAD}{_MODELS}{_table(models)}"
-        f"{_OPERATOR}{_table(_registered(operator.registry))}"
+        f"{_OPERATOR}{_table(row for row in registered if row[0].startswith(_OURS))}"
+        f"{_CONTROLLER}{_table(row for row in registered if not row[0].startswith(_OURS))}"
         f"{_NOTIFIER}{_table(_registered(notifier.registry))}"
     )
 

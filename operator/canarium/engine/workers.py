@@ -47,11 +47,21 @@ class Workers:
         self.running = True
         try:
             async with asyncio.TaskGroup() as group:
-                for number in range(self._count + EXPRESS):
+                for number in range(self.capacity):
                     only = Urgency.FAULT if number >= self._count else Urgency.IDLE
                     group.create_task(self._work(number, only), name=f"worker {number}")
         finally:
             self.running = False
+
+    @property
+    def capacity(self) -> int:
+        """How many keys can be reconciled at once."""
+        return self._count + EXPRESS
+
+    def running_for(self) -> list[float]:
+        """Returns for how many seconds each key that is being reconciled has been."""
+        now = self._timing.clock()
+        return [now - began for _, began in self._busy.values()]
 
     def slowest(self) -> tuple[Key, float] | None:
         """Returns the key that has been reconciling for longest, and for how many seconds."""

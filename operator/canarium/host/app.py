@@ -37,8 +37,9 @@ from canarium.signals.addresses import AddressPolicy
 from canarium.signals.default_prometheus import DefaultPrometheus
 from canarium.signals.http_client import HttpClient
 from canarium.signals.workload_identity import WorkloadIdentity
-from canarium.telemetry.metrics import OperatorMetrics, State
+from canarium.telemetry.metrics import OperatorMetrics
 from canarium.telemetry.metrics_server import serve_metrics
+from canarium.telemetry.operator_state import State
 from canarium.telemetry.probes import serve_probes
 
 log = logging.getLogger(__name__)
@@ -162,6 +163,10 @@ class Application:
                 ),
                 leading=lambda: engine.workers.running,
                 phases=lambda: (p.phase for p in engine.store.parents.items.values()),
+                running=engine.workers.running_for,
+                workers=engine.workers.capacity,
+                server=self._client.server,
+                lease=LEASE if self._lease else "",
             )
         )
         port = self._settings.metrics_port or 0

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -70,6 +71,11 @@ class Client:
         self.trust = trust
         self._throttle, self._fence = throttle, fence
         self._base = str(configuration.host).rstrip("/")
+
+    @property
+    def server(self) -> str:
+        """Host and port of the API server, as in its URL."""
+        return urlsplit(self._base).netloc
 
     @classmethod
     @asynccontextmanager

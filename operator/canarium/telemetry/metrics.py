@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
@@ -20,6 +19,8 @@ from prometheus_client.registry import Collector
 
 from canarium import VERSION
 from canarium.api.states import OutcomeKind
+from canarium.telemetry.controller_runtime import ControllerRuntime
+from canarium.telemetry.operator_state import State
 from canarium.telemetry.rolling_max import RollingMax
 
 _FINE = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -32,18 +33,6 @@ _WINDOW = 120.0
 
 #: Namespace and name of a model.
 Key = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """State that is read at each scrape."""
-
-    queue_depth: Callable[[], int]
-    queue_oldest: Callable[[], float]
-    oldest_watch: Callable[[], float]
-    leading: Callable[[], bool]
-    #: The phase of each model.
-    phases: Callable[[], Iterable[str]]
 
 
 class OperatorMetrics:
@@ -124,6 +113,7 @@ class OperatorMetrics:
     def describe(self, state: State) -> None:
         """Registers the metrics that are read from `state`."""
         self.registry.register(_States(state))
+        self.registry.register(ControllerRuntime(state, self._took, self._wait, self._requests))
 
     def dequeued(self, urgency: str, waited: float) -> None:
         self._wait.labels(urgency).observe(waited)

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from canarium.notifier.metrics import NotifierMetrics
-from canarium.telemetry.metrics import OperatorMetrics, State
+from canarium.telemetry.metrics import OperatorMetrics
 from canarium.telemetry.metrics_server import serve_metrics
+from canarium.telemetry.operator_state import State
 from integration.monitoring.conftest import Story, alert_groups
 from integration.monitoring.prometheus import Prometheus, free_port, running, until
 

@@ -16,8 +16,9 @@ from canarium.kube import resources
 from canarium.kube.clock import Timing
 from canarium.kube.errors import ApiError
 from canarium.kube.http import Client
-from canarium.telemetry.metrics import OperatorMetrics, State
+from canarium.telemetry.metrics import OperatorMetrics
 from canarium.telemetry.metrics_server import serve_metrics
+from canarium.telemetry.operator_state import State
 from canarium.telemetry.rolling_max import RollingMax
 from http_server import HttpServer
 

@@ -12,11 +12,12 @@ import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from canarium.telemetry.metrics import OperatorMetrics, State
+from canarium.telemetry.metrics import OperatorMetrics
 from canarium.telemetry.metrics_server import serve_metrics
 from canarium.telemetry.model_families import FAMILIES
 from canarium.telemetry.model_series import ModelSeries
 from canarium.telemetry.model_state import CheckState
+from canarium.telemetry.operator_state import State
 
 Samples = dict[tuple[str, ...], float]
 FRAUD = ("ml", "fraud")
