@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import clients
+from support.docs import documented
 from support.model import World
 
 #: The server itself prints nothing.
@@ -81,6 +82,43 @@ def test_infer_reaches_the_revision_that_was_chosen_and_logs_follow_new_pods(wor
     for verb in ("infer", "logs"):
         code, _, err = run(world, verb, "--failed" if verb == "logs" else "--pod=absent")
         assert code == 4, err
+
+
+def documented_run(world: World, page: str, beginning: str) -> str:
+    """Runs a command of the docs for the model of this test; returns what it prints."""
+    words = documented(page, beginning)
+    assert words[:1] == ["modeldeploy"]
+    rest = [word for word in words[2:] if word not in ("fraud", "-n", "risk")]
+    code, out, err = run(world, words[1], *rest)
+    assert code == 0, err
+    return out
+
+
+def test_commands_of_the_guides_read_logs_of_every_role(world: World) -> None:
+    world.apply("v3", podTemplate=_talking("v3"))
+    failed = world.phase("Failed")["failure"]["revision"]
+    log = documented_run(
+        world, "docs/guides/rolled-back.md", "kubectl modeldeploy logs fraud --failed"
+    )
+    assert log.startswith(f"[Failed story-{failed}-")
+    world.apply("v1", scaling={"replicas": 1})
+    stable = world.phase("Ready", "v1")["stable"]["revision"]
+    world.crash(stable)
+    world.until(lambda _: restarts(world, stable) == [1], "a restart")
+    documented_run(
+        world, "docs/guides/troubleshooting.md", "kubectl modeldeploy logs fraud -n risk --stable"
+    )
+    world.until(lambda s: s["phase"] == "Ready", "stable again")
+    world.apply("v2", rollout=_HALF, scaling={"replicas": 1})
+    world.until(lambda s: s.get("weight") == 50, "weight 50")
+    documented_run(
+        world, "docs/guides/command-line.md", "kubectl modeldeploy logs fraud --candidate --since"
+    )
+
+
+def restarts(world: World, revision: str) -> list[int]:
+    """How often each server of a revision was restarted."""
+    return [pod["status"]["containerStatuses"][0]["restartCount"] for pod in world.pods(revision)]
 
 
 def test_plan_counts_the_room_on_the_real_node(world: World, tmp_path: Path) -> None:

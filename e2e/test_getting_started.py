@@ -1,8 +1,8 @@
 """docs/getting-started.md, from the first model to the end: commands as they are written there.
 
-Replaced are the commands in `REPLACED`, and the model server's image, which is the same MLServer
-from PyPI with the name that the runtime uses. The pauses of the examples are shortened to 3 s.
-Sections in `OTHERS` are left out, since other tests show the same.
+Left out are the commands in `support/not_run.py`. Replaced is the model server's image, which is
+the same MLServer from PyPI with the name that the runtime uses. The pauses of the examples are
+shortened to 3 s.
 """
 
 from __future__ import annotations
@@ -23,31 +23,21 @@ import pytest
 from canarium.render.runtime_catalog import built_in
 from sandbox import Sandbox, clients, images
 from sandbox.images import Image
-from support.docs import documented
+from support.docs import command, documented
 from support.images import ROOT, fetch_image
 from support.model_servers.images import mlserver_image
+from support.not_run import NOT_RUN
 from support.walk import Block, walk
 
 PAGE = "docs/getting-started.md"
-#: How a command begins → what the test does instead.
-REPLACED = {
-    "git clone": "the checkout is here",
-    "kind create cluster": "the sandbox is the cluster",
-    "make kind-load": "the sandbox makes images without Docker; tests/supply/test_images.py",
-    "make push": "as above",
-    "helm upgrade": "e2e/conftest.py has installed the chart, with this command",
-    "make cli": "that of the checkout is on the PATH; tests/supply/test_cli_release.py",
-    "export PATH": "as above",
-    "kubectl delete namespace demo": "the fixture deletes it without waiting",
-    "helm uninstall": "other tests use the operator; e2e/upgrade",
-    "kubectl delete -f crds/": "as above",
-    "kubectl delete namespace canarium": "as above",
-}
-#: How a section begins → what shows the same. Each takes half a minute here.
-OTHERS = {
-    "10. Apply a version that crashes": "e2e/test_demo.py; tests/supply/test_demo_models.py",
-    "11. Apply a good version": "tests/integration/cli; steps 8 and 9",
-}
+#: Commands of other pages about the operator that serves here, and what each prints.
+OTHERS = [
+    ("docs/guides/troubleshooting.md", "kubectl -n canarium get pods", "Running"),
+    ("docs/guides/troubleshooting.md", "kubectl -n canarium describe pods", "Events:"),
+    ("docs/guides/troubleshooting.md", "kubectl -n canarium logs deployment/canarium", "canarium"),
+    ("docs/guides/troubleshooting.md", "helm get values canarium", "USER-SUPPLIED VALUES"),
+    ("docs/guides/command-line.md", "kubectl modeldeploy infer fraud", '"data":[0,1]'),
+]
 PORT = "18080"
 EXAMPLES = ROOT / "examples" / "models"
 
@@ -62,19 +52,20 @@ class Reader:
     forwards: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def follow(self, block: Block) -> None:
-        commands = [c for c in block.commands if not c.startswith(tuple(REPLACED))]
+        commands = [c for c in block.commands if not c.startswith(tuple(NOT_RUN[PAGE]))]
         if not commands:
             return
-        output = "".join(map(self._run, commands))
+        output = "".join(map(self.run, commands))
         end = time.monotonic() + 15
         while block.expected and not block.matches(output):
             # A log continues; everything else has to be right at once.
             waits = "logs pod/traffic" in commands[-1] and time.monotonic() < end
             assert waits, f"{block.commands}\nexpected:\n{block.expected}\nprinted:\n{output}"
             time.sleep(0.5)
-            output = self._run(commands[-1])
+            output = self.run(commands[-1])
 
-    def _run(self, command: str) -> str:
+    def run(self, command: str) -> str:
+        """Runs a command to its end, or starts a `port-forward`; returns what it prints."""
         self.applied = command.split()[-1] if "apply" in command else self.applied
         command = command.replace("8080:", f"{PORT}:").replace(
             "localhost:8080", f"localhost:{PORT}"
@@ -116,17 +107,21 @@ def reader(node: Sandbox, tmp_path: Path) -> Iterator[Reader]:
     node.load(node_images())
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "kubectl").symlink_to(clients.find("kubectl"))
+    for tool in ("kubectl", "helm"):
+        (programs / tool).symlink_to(clients.find(tool))
     program = programs / "kubectl-modeldeploy"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m canarium_cli.main "$@"\n')
     program.chmod(0o755)
     shutil.copytree(EXAMPLES, tmp_path / "examples" / "models")
     for path in (tmp_path / "examples" / "models").glob("fraud-*.yaml"):
         path.write_text(path.read_text().replace("pause: 15s", "pause: 3s"))
+    # A copy, since a command changes its context.
+    kubeconfig = tmp_path / "kubeconfig"
+    shutil.copy(node.kubeconfig, kubeconfig)
     environment = {
         **os.environ,
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "KUBECONFIG": str(node.kubeconfig),
+        "KUBECONFIG": str(kubeconfig),
         "KUBECTL": str(programs / "kubectl"),
         "NO_COLOR": "1",
     }
@@ -144,16 +139,29 @@ def reader(node: Sandbox, tmp_path: Path) -> Iterator[Reader]:
 
 @pytest.mark.rule("R4", "R7", "R9")
 def test_page_has_the_described_result(reader: Reader, node: Sandbox) -> None:
-    everything = walk(PAGE)
-    blocks = [block for block in everything if not block.section.startswith(tuple(OTHERS))]
-    sections = {block.section for block in everything} - {block.section for block in blocks}
-    assert len(sections) == len(OTHERS)
+    blocks = walk(PAGE)
     for block in blocks:
         if any("delete namespace demo" in command for command in block.commands):
+            others(reader)
             log = node.kubectl("-n", "demo", "logs", "pod/traffic")
             assert "failed" not in log, log
-            assert {"v1", "v2"} == {w.strip(":") for w in log.split() if w.endswith(":")}
+            assert {"v1", "v2", "v5"} == {w.strip(":") for w in log.split() if w.endswith(":")}
         reader.follow(block)
     installs = [c for block in blocks for c in block.commands if c.startswith("helm upgrade")]
     chart = documented("charts/canarium/README.md", "helm upgrade --install")
     assert [shlex.split(command)[1:] for command in installs] == [chart]
+
+
+def others(reader: Reader) -> None:
+    """Runs `OTHERS` in the namespace of the model, and reads the metrics as described."""
+    shutil.copy(EXAMPLES / "request.jsonl", reader.folder / "body.json")
+    reader.run("kubectl config set-context --current --namespace=demo")
+    for page, beginning, text in OTHERS:
+        printed = reader.run(command(page, beginning))
+        assert text in printed.replace(": [", ":[").replace("0, 1", "0,1"), printed
+    forward = command(
+        "docs/guides/monitoring.md", "kubectl -n canarium port-forward deploy/canarium"
+    )
+    read = command("docs/guides/monitoring.md", "curl -s localhost:9090/metrics")
+    reader.run(forward.removesuffix(" &"))
+    assert re.search(r"(?m)^canarium_leader [01]", reader.run(read))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
 import pytest
 
+from support.docs import documented
 from support.model import World
 
 rule = pytest.mark.rule
@@ -70,6 +72,11 @@ def test_job_that_exits_with_3_rolls_the_version_back(world: World) -> None:
     failure = world.phase("RolledBack", "v1", seconds=90)["failure"]
     assert (failure["reason"], failure["observed"]) == ("GateFailed", "exit code 3")
     assert failure["message"].endswith("ended with exit code 3: evaluated v2")
+    # The Job is kept for its log, which the guide reads by this command.
+    words = documented("docs/guides/gates.md", "kubectl logs -n risk -l")
+    mine = {"risk": world.namespace, "fraud": "story"}
+    line = [re.sub(r"\b(risk|fraud)\b", lambda word: mine[word[0]], one) for one in words]
+    assert "evaluated v2" in world.kubectl(*line)
 
 
 @rule("R25", "R27")

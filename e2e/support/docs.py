@@ -60,12 +60,25 @@ def blocks(page: str) -> list[str]:
     return [line for fence in fences(page) if fence.kind in SHELLS for line in fence.lines]
 
 
+def command(page: str, beginning: str) -> str:
+    """Returns the one command of a page that begins so, or that is exactly this one, without its
+    comment. Raises LookupError when the page has none, or several."""
+    matches = {line for line in map(uncommented, blocks(page)) if line.startswith(beginning)}
+    if beginning in matches:
+        return beginning
+    if len(matches) != 1:
+        raise LookupError(f"{page} has {len(matches)} commands that begin with {beginning!r}")
+    return matches.pop()
+
+
+def uncommented(line: str) -> str:
+    """Returns a command without its comment, and with single spaces where it was continued."""
+    return re.sub(r" {2,}", " ", re.sub(r" +# .*$", "", line)).strip()
+
+
 def documented(page: str, beginning: str) -> list[str]:
     """The words, after the tool's name, of the one command that begins so.
 
     Raises LookupError when the page has none, or several.
     """
-    matches = [line for line in commands(page) if line.startswith(beginning)]
-    if len(matches) != 1:
-        raise LookupError(f"{page} has {len(matches)} commands that begin with {beginning!r}")
-    return shlex.split(matches[0], comments=True)[1:]
+    return shlex.split(command(page, beginning))[1:]

@@ -36,14 +36,15 @@ class Documented:
         return f"{self.page}:{self.section}:{self.kind}"
 
 
-
 def of_page(page: str) -> list[Documented]:
     """Returns the YAML documents of a page. Raises ValueError for one whose purpose is unclear."""
     found = []
     for fence in fences(page):
         if fence.kind == "yaml":
             for body in yaml.safe_load_all(fence.text):
-                found.append(Documented(page, fence.section, *whole(body, f"{page}: {fence.section}")))
+                found.append(
+                    Documented(page, fence.section, *whole(body, f"{page}: {fence.section}"))
+                )
     return found
 
 
@@ -69,6 +70,7 @@ def _merged(whole: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
     merged = dict(whole)
     for name, value in part.items():
         below = merged.get(name)
-        both = isinstance(value, dict) and isinstance(below, dict)
-        merged[name] = _merged(below, value) if both else value
+        if isinstance(value, dict) and isinstance(below, dict):
+            value = _merged(below, value)
+        merged[name] = value
     return merged

@@ -15,6 +15,7 @@ import yaml
 from integration import rights
 from integration.cli.program import Program
 from integration.conftest import PATIENT_LEASE, Cluster, Operator
+from integration.desk import Desk
 from sandbox.controlplane import ControlPlane
 
 rule = pytest.mark.rule
@@ -220,6 +221,42 @@ async def test_approver_changes_nothing_else(cluster: Cluster) -> None:
     assert patch(cluster, "lead", {"metadata": {"labels": {"team": "y"}}}) == ""
     assert decide(cluster, "lead", "approve", f"{revision}/risk", by="lead") == ""
     await waiting(cluster, "board")
+
+
+@rule("R27")
+async def test_commands_of_the_guide_let_a_group_decide(cluster: Cluster, tmp_path: Path) -> None:
+    desk = Desk.of(cluster, tmp_path)
+    await rolling(cluster)
+    done = await desk.run("docs/guides/gates.md", "kubectl -n risk create rolebinding")
+    assert done.code == 0, done.text
+    done = await desk.run("docs/guides/gates.md", "kubectl auth can-i approve")
+    assert (done.code, done.text.split()[-1]) == (0, "yes"), done.text
+    done = await desk.run("docs/guides/gates.md", "kubectl modeldeploy approve fraud -n risk")
+    assert done.code == 0, done.text
+    second = await waiting(cluster, "board")
+    gates = (await cluster.model())["status"]["gates"]
+    assert gates[0]["message"] == "Bias report of run 81 is fine"
+    cluster.apply("3", rollout=ROLLOUT)
+    await cluster.until(lambda s: s["revision"] != second and state(s, "risk") == "Waiting")
+    done = await desk.run("docs/guides/gates.md", "kubectl modeldeploy reject fraud -n risk")
+    assert done.code == 0, done.text
+    failed = (await cluster.phase("RolledBack", "1"))["failure"]
+    assert failed["reason"] == "GateRejected"
+    cluster.apply("4", rollout=ROLLOUT)
+    await cluster.until(
+        lambda s: s["revision"] != failed["revision"] and state(s, "risk") == "Waiting"
+    )
+    alice = "kubectl --as=alice --as-group=risk-officers annotate"
+    revision = (await cluster.model())["status"]["revision"]
+    done = await desk.run(
+        "docs/guides/gates.md",
+        "kubectl annotate modeldeployment fraud -n risk --overwrite",
+        {"kubectl annotate": alice, "abc23456": revision},
+    )
+    assert done.code == 0, done.text
+    await waiting(cluster, "board")
+    gates = (await cluster.model())["status"]["gates"]
+    assert (gates[0]["by"], gates[0]["message"]) == ("alice", "fine")
 
 
 @rule("R8", "R27")

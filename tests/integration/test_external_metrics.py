@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from integration import aggregated_api, rights
 from integration.conftest import PATIENT_LEASE, Cluster, Operator
 from integration.external_metrics_api import GROUP, Adapter
 from sandbox.controlplane import ControlPlane
+from support.docs import documented
 
 rule = pytest.mark.rule
 STEPS = [{"weight": 50, "pause": "500ms"}]
@@ -77,7 +79,12 @@ async def test_api_that_is_absent_holds_the_rollout_until_an_adapter_serves_it(
     adapter = Adapter()
     async with aggregated_api.serving(cluster.client, tmp_path, GROUP, adapter.application()):
         status = await cluster.phase("Ready", "2", 60)
-    candidate = status["stable"]["revision"]
+        candidate = status["stable"]["revision"]
+        words = documented("docs/guides/metrics-services.md", "kubectl get --raw")
+        path = words[-1].replace("/risk/", f"/{cluster.namespace}/").replace("abcd2345", candidate)
+        # In a thread, since the adapter answers here.
+        printed = await asyncio.to_thread(cluster.plane.kubectl, *words[:-1], path)
+        assert [one["metricName"] for one in json.loads(printed)["items"]] == ["queue_age"]
     assert set(adapter.requests) == {(cluster.namespace, f"revision={candidate}")}
 
 

@@ -17,6 +17,7 @@ from integration import rights
 from integration.cli.program import Program
 from integration.conftest import PATIENT_LEASE, Cluster, Operator
 from sandbox.controlplane import ControlPlane
+from support.docs import documented
 
 rule = pytest.mark.rule
 STEPS = [{"weight": 25, "pause": "500ms"}, {"weight": 50, "pause": "500ms"}]
@@ -184,7 +185,10 @@ async def test_rerun_replaces_the_job_that_a_gate_waits_for(cluster: Cluster) ->
     await rolling(cluster, EVAL)
     hanging = await pod_of(cluster)
     program = Program(cluster.plane.kubeconfig, cluster.namespace)
-    done = await program.run("rerun", "fraud")
+    # As the guide has it.
+    words = documented("docs/guides/gates.md", "kubectl modeldeploy rerun fraud -n risk")
+    assert words[-2:] == ["-n", "risk"]
+    done = await program.run(*words[1:-2])
     assert done.code == 0, done.err
     assert "the Job of the gate is run again" in done.out
     again = await pod_of(cluster, 2)

@@ -20,10 +20,18 @@ from canarium_cli.main import cli
 from chart.rendering import helm, load, rendered_text
 from support import docs
 from support.docs import commands
+from support.pages import FOR_READERS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = yaml.safe_load((ROOT / "examples" / "models" / "fraud-v1.yaml").read_text())
 INSTALLS = [line for line in commands("docs/install.md") if line.startswith("helm upgrade")]
+#: Of every page: what installs or renders the chart.
+RENDERING = [
+    (page, line)
+    for page in FOR_READERS
+    for line in commands(page)
+    if line.startswith(("helm upgrade --install", "helm template"))
+]
 
 
 def blocks(page: str) -> list[dict[str, Any]]:
@@ -39,19 +47,26 @@ def within(part: Any, whole: Any) -> bool:
     return bool(part == whole)
 
 
-@pytest.mark.parametrize("command", INSTALLS)
-def test_command_of_the_install_page_renders_the_chart(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "command"), RENDERING)
+def test_command_of_the_page_renders_the_chart(page: str, command: str, tmp_path: Path) -> None:
     words = shlex.split(command)[1:]
-    assert words[:4] == ["upgrade", "--install", "canarium", "charts/canarium"]
+    rest = words[words.index("canarium") :]
+    assert rest[:2] == ["canarium", "charts/canarium"]
     values = tmp_path / "values.yaml"
-    [found] = [body for body in blocks("docs/install.md") if "imagePullSecrets" in body]
-    values.write_text(yaml.safe_dump(found))
-    rest = [str(values) if word == "values.yaml" else word for word in words[4:]]
-    kept = [word for word in rest if word not in ("--create-namespace", "--wait")]
+    if "values.yaml" in rest:
+        [found] = [body for body in blocks(page) if "imagePullSecrets" in body]
+        values.write_text(yaml.safe_dump(found))
+    # What helm knows only with a cluster.
+    live = ("--create-namespace", "--wait", "--reuse-values")
+    kept = [str(values) if word == "values.yaml" else word for word in rest[2:]]
+    kept = [word for word in kept if word not in live]
     done = helm("template", "canarium", str(ROOT / "charts" / "canarium"), *kept)
     assert done.returncode == 0, done.stderr
     kinds = {body["kind"] for body in load(done.stdout)}
-    assert {"CustomResourceDefinition", "Deployment", "ServiceAccount"} <= kinds
+    if words[0] == "upgrade":
+        assert {"CustomResourceDefinition", "Deployment", "ServiceAccount"} <= kinds
+    else:
+        assert kinds == {"PrometheusRule"}
     for word in re.findall(r"registry\.example\.org/ml/[\w-]+", command):
         assert word in done.stdout
 

@@ -15,6 +15,7 @@ import yaml
 from canarium.api.status.transition import TransitionType
 from canarium.notifier.process import check
 from canarium.notifier.settings import Receiver, SettingsInvalid, load
+from support.docs import documented
 
 ROOT = Path(__file__).parents[3]
 GOOD = {"name": "ci", "cloudEvents": {"url": "https://ci.example.com/events"}}
@@ -168,7 +169,9 @@ def test_command_checks_the_file_and_its_templates(
     tmp_path: Path, sink: object, code: int, error: str
 ) -> None:
     path = write(tmp_path, {"sinks": [sink]})
-    command = [sys.executable, "-m", "canarium", "notify", "--config", str(path), "--check"]
+    words = documented("docs/guides/notifications.md", "canarium notify --config")
+    words = [str(path) if word == "notifications.yaml" else word for word in words]
+    command = [sys.executable, "-m", "canarium", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr[: len(error)]) == (code, error)
 
