@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from generators import (
     reference,
     runtimes,
     values,
+    valuespage,
     valuesschema,
 )
 
@@ -37,6 +39,7 @@ def files() -> dict[Path, str]:
         yaml.safe_load(text) for path, text in written.items() if path.parent.name == "crds"
     ]
     known = values.read(CHART / "values.yaml")
+    schema = valuesschema.schema(known)
     readme = CHART / "README.md"
     chart = CHART / "Chart.yaml"
     example = yaml.safe_load((ROOT / "examples" / "models" / "fraud-v1.yaml").read_text())
@@ -45,7 +48,7 @@ def files() -> dict[Path, str]:
         **written,
         **dashboards.files(ROOT),
         chart: artifacthub.filled(chart.read_text(), definitions, example),
-        CHART / "values.schema.json": valuesschema.schema(known),
+        CHART / "values.schema.json": schema,
         readme: chartreadme.filled(readme.read_text(), known),
         ROOT / "docs" / "reference" / "api.md": reference.page(definitions),
         ROOT / "docs" / "reference" / "cli.md": commandline.page(),
@@ -53,6 +56,7 @@ def files() -> dict[Path, str]:
         ROOT / "docs" / "reference" / "metrics.md": metrics.page(),
         ROOT / "docs" / "reference" / "phases.md": phases.page(),
         ROOT / "docs" / "reference" / "reasons.md": reasons.page(),
+        ROOT / "docs" / "reference" / "values.md": valuespage.page(known, json.loads(schema)),
         page: runtimes.filled(page.read_text()),
     }
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from canarium import GROUP
 from canarium.api import reasons
@@ -102,3 +106,32 @@ def test_every_label_and_annotation_is_on_its_page_and_no_other() -> None:
     assert {key: files for key, files in found.items() if key not in stated} == {}
     assert {*stated} - found.keys() == set()
     assert all(f"| `{key}` |" in PAGE.read_text() for key in stated)
+
+
+def schema_leaves(node: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yields the values of the chart's schema: all below groups of described values."""
+    for name, child in node["properties"].items():
+        # A group is closed; an object that users fill may have a schema for its parts.
+        if child.get("additionalProperties") is False and "description" not in child:
+            yield from schema_leaves(child, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def test_page_of_values_has_each_of_the_schema_with_its_default() -> None:
+    chart = ROOT / "charts" / "canarium"
+    schema = json.loads((chart / "values.schema.json").read_text())
+    defaults = yaml.safe_load((chart / "values.yaml").read_text())
+    rows = re.findall(
+        r"(?m)^\| `([\w.]+)` \| [^`|]*(?:`[^`]*`[^`|]*)* \| `(.*?)` \| \S.* \|$",
+        (ROOT / "docs" / "reference" / "values.md").read_text(),
+    )
+    # Parent charts set these; they have no default.
+    apart = {("global",), ("enabled",)}
+    leaves = {path for path in schema_leaves(schema) if path not in apart}
+    assert sorted(".".join(path) for path in leaves) == sorted(name for name, _ in rows)
+    for name, default in rows:
+        value = defaults
+        for part in name.split("."):
+            value = value[part]
+        assert json.loads(default.replace("\\|", "|")) == value, name
