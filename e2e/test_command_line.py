@@ -95,12 +95,14 @@ def documented_run(world: World, page: str, beginning: str) -> str:
 
 
 def test_commands_of_the_guides_read_logs_of_every_role(world: World) -> None:
-    world.apply("v3", podTemplate=_talking("v3"))
+    server = {"name": "server", "command": ["python3", "-c", "print('cannot load')"]}
+    world.apply("v1", podTemplate={"spec": {"containers": [server]}})
     failed = world.phase("Failed")["failure"]["revision"]
     log = documented_run(
         world, "docs/guides/rolled-back.md", "kubectl modeldeploy logs fraud --failed"
     )
     assert log.startswith(f"[Failed story-{failed}-")
+    assert "] cannot load\n" in log
     world.apply("v1", scaling={"replicas": 1})
     stable = world.phase("Ready", "v1")["stable"]["revision"]
     world.crash(stable)

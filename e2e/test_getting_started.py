@@ -36,6 +36,7 @@ OTHERS = [
     ("docs/guides/troubleshooting.md", "kubectl -n canarium describe pods", "Events:"),
     ("docs/guides/troubleshooting.md", "kubectl -n canarium logs deployment/canarium", "canarium"),
     ("docs/guides/troubleshooting.md", "helm get values canarium", "USER-SUPPLIED VALUES"),
+    ("docs/guides/high-availability.md", "kubectl -n canarium get lease", "canarium-"),
     ("docs/guides/command-line.md", "kubectl modeldeploy infer fraud", '"data":[0,1]'),
 ]
 PORT = "18080"

@@ -20,6 +20,7 @@ for name in ("CANARIUM_CANDIDATE_URL", "CANARIUM_STABLE_URL"):
     with urllib.request.urlopen(os.environ[name], timeout=5) as answer:
         assert answer.status == 200, name
 code = int(sys.argv[1])
+print("evaluated", os.environ["CANARIUM_VERSION"], flush=True)
 report = {"message": "evaluated " + os.environ["CANARIUM_VERSION"], "results": {"code": code}}
 with open("/dev/termination-log", "w") as log:
     json.dump(report, log)

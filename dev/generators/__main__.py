@@ -44,6 +44,7 @@ def files() -> dict[Path, str]:
     chart = CHART / "Chart.yaml"
     example = yaml.safe_load((ROOT / "examples" / "models" / "fraud-v1.yaml").read_text())
     page = ROOT / "docs" / "guides" / "runtimes.md"
+    frameworks = sorted((ROOT / "docs" / "guides" / "frameworks").glob("*.md"))
     return {
         **written,
         **dashboards.files(ROOT),
@@ -58,6 +59,7 @@ def files() -> dict[Path, str]:
         ROOT / "docs" / "reference" / "reasons.md": reasons.page(),
         ROOT / "docs" / "reference" / "values.md": valuespage.page(known, json.loads(schema)),
         page: runtimes.filled(page.read_text()),
+        **{path: runtimes.facts(path.read_text()) for path in frameworks},
     }
 
 

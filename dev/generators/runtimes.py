@@ -1,13 +1,16 @@
-"""The table of built-in runtimes in `docs/guides/runtimes.md`, from the runtimes themselves."""
+"""Tables of built-in runtimes, from the runtimes themselves: one of all in
+`docs/guides/runtimes.md`, and one for each page of `docs/guides/frameworks/`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from canarium.render.runtime_catalog import RuntimeTemplate, built_in
 
 _BEGIN, _END = "<!-- begin: made by `make generate` -->\n", "<!-- end -->\n"
+_FACTS = re.compile(r"(?s)(<!-- runtime: ([\w-]+), made by `make generate` -->\n).*?<!-- end -->\n")
 
 
 def filled(page: str) -> str:
@@ -19,6 +22,30 @@ def filled(page: str) -> str:
     rows = "".join(_row(runtime) for _, runtime in sorted(built_in().items()))
     head = "| Runtime | Formats | Image | Ready when | Predicts at | Errors counted | Latency |\n"
     return f"{before}{_BEGIN}{head}|---|---|---|---|---|---|---|\n{rows}{_END}{after}"
+
+
+def facts(page: str) -> str:
+    """`page` with a table below each mark that names a runtime. ValueError without any."""
+    filled, count = _FACTS.subn(lambda mark: f"{mark[1]}{_facts(mark[2])}{_END}", page)
+    if not count:
+        raise ValueError("the page names no runtime by a mark")
+    return filled
+
+
+def _facts(name: str) -> str:
+    spec = built_in()[name].spec
+    rows = {
+        "Runtime": f"[{name}](../../../operator/canarium/runtimes/{name}.yaml)",
+        "`spec.model.format`": ", ".join(f"`{one['name']}`" for one in spec.get("formats", ())),
+        "Image": f"`{spec['image']}`" if "image" in spec else "yours",
+        "Ready when": _ready(spec),
+        "Predicts at": f"`{_plain(spec['predictPath'])}`" if "predictPath" in spec else "yours",
+        "`metric: ErrorRate`": _measured(spec, "errors"),
+        "`metric: LatencyP99`": {"percentiles": "yes"}.get(_measured(spec, "latency"), "no"),
+        "Time to load": spec.get("startupBudget", ""),
+    }
+    table = "".join(f"| {key} | {value} |\n" for key, value in rows.items() if value)
+    return f"| | |\n|---|---|\n{table}"
 
 
 def _row(runtime: RuntimeTemplate) -> str:

@@ -11,8 +11,9 @@ from generators.values import Value
 _HEAD = """<!-- Made from charts/canarium/values.yaml by `make generate`: do not edit. -->
 # Values of the chart
 
-Every value of the chart, from its schema: `helm upgrade` refuses a name or a type that is not listed here. Set them in a
-file (`-f values.yaml`) or with `--set`. [Install](../install.md#choose-values) starts with the questions that they answer.
+Every value of the chart, from its schema: `helm upgrade` refuses a name or a type that is not
+listed here. Set them in a file (`-f values.yaml`) or with `--set`.
+[Install](../install.md#choose-values) starts with the questions that they answer.
 
 | Section | Values |
 |---|---|

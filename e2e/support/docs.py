@@ -39,15 +39,15 @@ class Fence:
 
 def fences(page: str) -> list[Fence]:
     """Returns every fenced block of a page, in order."""
-    found = []
+    parsed = []
     section = ""
     # Every fence is matched, or the end of another kind of block would begin one.
     for part in _PART.finditer((ROOT / page).read_text()):
         section = part["section"] or section
         if part["kind"] is not None:
             text = textwrap.dedent(part["text"])
-            found.append(Fence(page, section, part["kind"], text))
-    return found
+            parsed.append(Fence(page, section, part["kind"], text))
+    return parsed
 
 
 def commands(page: str) -> list[str]:

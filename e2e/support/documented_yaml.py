@@ -38,14 +38,14 @@ class Documented:
 
 def of_page(page: str) -> list[Documented]:
     """Returns the YAML documents of a page. Raises ValueError for one whose purpose is unclear."""
-    found = []
+    documents = []
     for fence in fences(page):
         if fence.kind == "yaml":
             for body in yaml.safe_load_all(fence.text):
-                found.append(
+                documents.append(
                     Documented(page, fence.section, *whole(body, f"{page}: {fence.section}"))
                 )
-    return found
+    return documents
 
 
 def whole(body: Any, place: str) -> tuple[str, Any]:

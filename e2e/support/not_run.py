@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _CHECKOUT = "the checkout is here"
-_KIND = "needs Docker; `make test-kind` uses the cluster of its own, e2e/support/clusters"
+_KIND = "needs Docker; `make test-kind` creates its own cluster, e2e/support/clusters"
 _IMAGES = "needs Docker; tests/supply/test_images.py"
 _CLI = "tests/supply/test_cli_release.py installs it; here that of the checkout is on the PATH"
 _SHARED = "other tests use the operator; e2e/upgrade/test_upgrade.py runs the same"
@@ -22,7 +22,7 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
         "kind create cluster": _KIND,
         "make kind-load": _IMAGES,
         "apt-get update": "`.ci/run` begins with it; tests/supply/test_start_pages.py compares",
-        "make demo": "e2e/test_demo.py runs what it starts; `.ci/run` is no place for a cluster",
+        "make demo": "e2e/test_demo.py runs what it starts; tests have their own cluster",
     },
     "docs/getting-started.md": {
         "git clone": _CHECKOUT,

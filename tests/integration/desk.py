@@ -66,11 +66,19 @@ class Desk:
         for placeholder, value in (replaced or {}).items():
             assert placeholder in text, f"{page}: {text} has no {placeholder}"
             text = text.replace(placeholder, value)
-        return _NAMESPACE.sub(rf"\g<1>{self.namespace}", text)
+        return self.here(text)
 
     async def run(self, page: str, beginning: str, replaced: dict[str, str] | None = None) -> Done:
-        """Runs it to its end, at most for a minute, while the test's kubelet keeps running."""
-        process = await self._start(self.line(page, beginning, replaced))
+        """Runs the command of a page that begins so."""
+        return await self.follow(self.line(page, beginning, replaced))
+
+    def here(self, line: str) -> str:
+        """Returns a command with the namespace of the test instead of that of the pages."""
+        return _NAMESPACE.sub(rf"\g<1>{self.namespace}", line)
+
+    async def follow(self, line: str) -> Done:
+        """Runs a command to its end, at most for a minute, while the test's kubelet runs."""
+        process = await self._start(line)
         out, _ = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode is not None
         return Done(process.returncode, out.decode())

@@ -21,9 +21,14 @@ from support.not_run import NOT_RUN
 from support.pages import FOR_READERS
 
 ROOT = Path(__file__).parents[2]
-KINDS = {*SHELLS, "yaml", "json", "python", "text", "mermaid"}
+KINDS = {*SHELLS, "yaml", "json", "python", "text", "mermaid", "dockerfile"}
 #: Tests that run the commands of a page which begin so, by other means than `documented`.
 OTHERWISE = {
+    **{
+        page: ("tests/integration/test_model_pages.py", ("kubectl ",))
+        for page in FOR_READERS
+        if page.startswith(("docs/guides/sources/", "docs/guides/frameworks/"))
+    },
     "docs/getting-started.md": ("e2e/test_getting_started.py", ("",)),
     "docs/guides/adopting.md": ("e2e/test_adopting.py", ("",)),
     "docs/guides/argocd.md": ("e2e/gitops/conftest.py", ("kubectl ",)),

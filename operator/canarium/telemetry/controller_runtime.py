@@ -85,12 +85,14 @@ class ControllerRuntime(Collector):
 
     def _queue(self) -> Iterable[Metric]:
         running, depth = list(self._state.running()), self._state.queue_depth()
-        taken = sum(_count(self._waits).values())
+        dequeued = sum(_count(self._waits).values())
         _, failed = self._results()
         queue = ["name", "controller"]
         yield _gauge("workqueue_depth", "Keys that are due and wait", depth, queue)
         # What was added is either taken or waits.
-        yield _counter("workqueue_adds", "Keys that were added to the queue", taken + depth, queue)
+        yield _counter(
+            "workqueue_adds", "Keys that were added to the queue", dequeued + depth, queue
+        )
         yield _counter("workqueue_retries", "Keys added again after an error", failed, queue)
         yield _histogram(
             "workqueue_queue_duration_seconds",
@@ -171,11 +173,11 @@ def _counter(name: str, text: str, value: float, labels: list[str] | None = None
 
 
 def _histogram(name: str, text: str, source: Histogram, labels: list[str] | None = None) -> Metric:
-    """The sum of a histogram over its labels, with its buckets."""
+    """Returns the sum of a histogram over its labels, with its buckets."""
     names, values = _labels(labels)
     buckets: Tally[str] = Tally()
-    for found, value in _samples(source, "_bucket"):
-        buckets[found["le"]] += int(value)
+    for bucket, value in _samples(source, "_bucket"):
+        buckets[bucket["le"]] += int(value)
     total = sum(value for _, value in _samples(source, "_sum"))
     family = HistogramMetricFamily(name, text, labels=names)
     family.add_metric(values, list(buckets.items()) or [("+Inf", 0)], total)
