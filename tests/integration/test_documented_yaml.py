@@ -14,6 +14,7 @@ from support.pages import FOR_READERS
 FOREIGN = {
     "argoproj.io": "Argo Rollouts, from which a page moves; tests/supply/test_migration_pages.py",
     "cert-manager.io": "cert-manager, one way to make a certificate",
+    "gateway.networking.k8s.io": "not always installed; tests/integration/test_gateway.py",
     "keda.sh": "KEDA; it uses the scale subresource, as tests/integration/test_autoscaling.py",
     "kustomize.toolkit.fluxcd.io": "Flux, which waits as tests/integration/test_kstatus.py",
     "networking.istio.io": "Istio; tests/integration/test_istio.py applies it",

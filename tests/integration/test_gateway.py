@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -14,8 +15,10 @@ from canarium.kube import resources
 from canarium.kube.errors import ApiError
 from integration import gateways
 from integration.conftest import Cluster
+from integration.desk import Desk
 from integration.gateway_models import FAST, behind, condition_of, eventually, put, route, weights
 from integration.gateways import Controller
+from support.documented_yaml import of_page
 
 rule = pytest.mark.rule
 
@@ -360,3 +363,24 @@ async def test_route_that_takes_requests_of_the_model_is_named_until_it_is_delet
         if e["reason"] == "RouteConflicted" and e["involvedObject"]["name"] == "fraud"
     ]
     assert sorted(note.split(":")[0] for note in notes) == ["OtherRouteWins", "ThisRouteWins"]
+
+
+async def test_commands_of_the_guide_give_a_route_that_is_accepted(
+    cluster: Cluster, controller: Controller, tmp_path: Path
+) -> None:
+    page = "docs/guides/gateways.md"
+    desk = Desk.of(cluster, tmp_path)
+    found = {one.body["kind"]: one.body for one in of_page(page)}
+    # The class of the simulated gateway.
+    found["Gateway"]["spec"]["gatewayClassName"] = "test"
+    (tmp_path / "gateway.yaml").write_text(json.dumps(found["Gateway"]))
+    (tmp_path / "model.yaml").write_text(json.dumps(found["ModelDeployment"]))
+    for beginning, text in (
+        ("kubectl get gatewayclasses", ""),
+        ("kubectl -n risk apply -f gateway.yaml", "public"),
+        ("kubectl -n risk apply -f model.yaml", "created"),
+        ("kubectl modeldeploy status fraud -n risk", "Ready: Version 7 "),
+        ("kubectl -n risk get httproute fraud", "fraud.example.org"),
+    ):
+        done = await desk.run(page, beginning)
+        assert (done.code, text in done.text) == (0, True), f"{beginning}\n{done.text}"

@@ -1,4 +1,4 @@
-"""Pages about one source or one framework: their commands give the described result.
+"""Pages about one source, framework or check: their commands give the described result.
 
 Pods are simulated, so nothing is fetched: e2e/test_fetching.py fetches from each source, and
 e2e/test_model_servers.py runs servers.
@@ -25,9 +25,11 @@ FRAMEWORKS = (
     *("bentoml.md", "custom.md", "lightgbm.md", "litserve.md", "llama-cpp.md", "mlflow.md"),
     *("ray.md", "sklearn.md", "tensorflow.md", "triton.md", "vllm.md", "xgboost.md"),
 )
+CHECKS = ("bounds.md", "prometheus.md", "recorded-requests.md", "smoke-tests.md", "web.md")
 PAGES = [
     *(f"docs/guides/sources/{name}" for name in SOURCES),
     *(f"docs/guides/frameworks/{name}" for name in FRAMEWORKS),
+    *(f"docs/guides/checks/{name}" for name in CHECKS),
 ]
 _CLAIM = {
     "apiVersion": "v1",
@@ -50,6 +52,7 @@ async def test_commands_of_the_page_have_the_described_result(
     (desk.folder / "model.yaml").write_text(yaml.safe_dump(model))
     # What the pages require.
     (desk.folder / "service-account.json").write_text("{}")
+    (desk.folder / "requests.jsonl").write_text("{}")
     words = ("-n", cluster.namespace, "apply", "-f", "-")
     cluster.plane.kubectl(*words, stdin=yaml.safe_dump(_CLAIM))
     for block in walk(page):
@@ -63,5 +66,7 @@ async def test_commands_of_the_page_have_the_described_result(
 
 
 def test_every_page_is_tested() -> None:
-    found = {*GUIDES.glob("sources/*.md"), *GUIDES.glob("frameworks/*.md")}
-    assert {path.relative_to(ROOT).as_posix() for path in found} == {*PAGES}
+    pages = (
+        path for name in ("sources", "frameworks", "checks") for path in GUIDES.glob(f"{name}/*")
+    )
+    assert {path.relative_to(ROOT).as_posix() for path in pages} == {*PAGES}

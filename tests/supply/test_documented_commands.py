@@ -27,7 +27,7 @@ OTHERWISE = {
     **{
         page: ("tests/integration/test_model_pages.py", ("kubectl ",))
         for page in FOR_READERS
-        if page.startswith(("docs/guides/sources/", "docs/guides/frameworks/"))
+        if page.startswith(tuple(f"docs/guides/{x}/" for x in ("sources", "frameworks", "checks")))
     },
     "docs/getting-started.md": ("e2e/test_getting_started.py", ("",)),
     "docs/guides/adopting.md": ("e2e/test_adopting.py", ("",)),
@@ -36,6 +36,7 @@ OTHERWISE = {
         "tests/supply/test_pipelines.py",
         ("sh environments.sh", "ALIAS=production"),
     ),
+    "docs/guides/gateways.md": ("tests/integration/test_gateway.py", ("kubectl ",)),
     "docs/guides/pipelines.md": ("tests/supply/test_pipelines.py", ("",)),
     "docs/guides/signatures.md": (
         "tests/unit/fetch/signatures/test_signatures.py",
