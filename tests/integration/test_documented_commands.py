@@ -48,6 +48,8 @@ ROLLED_BACK = [
     ("docs/guides/revisions.md", "kubectl modeldeploy history fraud", "Promoted (FirstVersion)"),
     ("docs/guides/revisions.md", "kubectl modeldeploy diff fraud", "(Failed)"),
     ("docs/guides/revisions.md", "kubectl modeldeploy plan -f model.yaml", "revision"),
+    ("docs/guides/report-a-bug.md", "kubectl modeldeploy report fraud", "canarium-report-fraud-"),
+    ("docs/guides/report-a-bug.md", "tar -tzf", "model"),
     ("docs/guides/outages.md", "kubectl modeldeploy list -A --attention", "ServerExited"),
     ("docs/guides/backups.md", "kubectl get modeldeployments.canarium.dev -A -o yaml", ""),
 ]

@@ -69,6 +69,26 @@ def test_panel_shows_values_of_a_rollout(story: Story, panel: dict[str, Any]) ->
             assert any(one["metric"].get(label) for one in series), (label, target["expr"])
 
 
+#: Queries as dashboards for operators in Go have them.
+OF_GO = (
+    'rate(controller_runtime_reconcile_total{result="success"}[$__rate_interval])',
+    "rate(controller_runtime_reconcile_errors_total[$__rate_interval])",
+    "histogram_quantile(0.95, sum(rate(controller_runtime_reconcile_time_seconds_bucket"
+    "[$__range])) by (le, controller))",
+    "controller_runtime_active_workers / controller_runtime_max_concurrent_reconciles",
+    "sum(rate(workqueue_adds_total[$__rate_interval])) by (name)",
+    "histogram_quantile(0.99, rate(workqueue_queue_duration_seconds_bucket[$__range]))",
+    "workqueue_depth + workqueue_unfinished_work_seconds",
+    'sum by (host) (rate(rest_client_requests_total{code=~"2..", method="PATCH"}[$__range]))',
+    'leader_election_master_status{name="canarium"} == 1',
+)
+
+
+@pytest.mark.parametrize("query", OF_GO)
+def test_query_of_a_dashboard_for_controller_runtime_has_values(story: Story, query: str) -> None:
+    assert finite(during(story, query))
+
+
 def test_metrics_of_all_queries_exist() -> None:
     page = (ROOT / "docs" / "reference" / "metrics.md").read_text()
     known = set(re.findall(r"(?m)^\| `(\w+)`", page))
