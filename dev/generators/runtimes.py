@@ -41,7 +41,7 @@ def _facts(name: str) -> str:
         "Ready when": _ready(spec),
         "Predicts at": f"`{_plain(spec['predictPath'])}`" if "predictPath" in spec else "yours",
         "`metric: ErrorRate`": _measured(spec, "errors"),
-        "`metric: LatencyP99`": {"percentiles": "yes"}.get(_measured(spec, "latency"), "no"),
+        "`metric: LatencyP99`": _percentiles(spec),
         "Time to load": spec.get("startupBudget", ""),
     }
     table = "".join(f"| {key} | {value} |\n" for key, value in rows.items() if value)
@@ -81,6 +81,11 @@ def _measured(spec: Mapping[str, Any], what: str) -> str:
     return {"Histogram": "percentiles", "Total": "mean", "Summary": "mean"}[
         metric.get("kind", "Histogram")
     ]
+
+
+def _percentiles(spec: Mapping[str, Any]) -> str:
+    kind = _measured(spec, "latency")
+    return {"percentiles": "yes", "mean": "no, only `LatencyMean`"}.get(kind, kind)
 
 
 def _plain(text: str) -> str:
