@@ -1,44 +1,19 @@
-"""Documentation is true: its commands are run by tests, and its links and file names exist."""
+"""Documentation is true: its links and the names of files in it exist.
+
+test_documented_commands.py is about its commands, test_documented_yaml.py about its YAML.
+"""
 
 from __future__ import annotations
 
 import re
 import subprocess
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from support.docs import commands, documented
+from support.docs import documented
 
 ROOT = Path(__file__).parents[2]
-PAGES = (
-    "docs/guides/argocd.md",
-    "docs/guides/flux.md",
-    "docs/guides/upgrading.md",
-    "charts/canarium/README.md",
-)
-_ONE = re.compile(r'documented\(\s*"([^"]+)",\s*"([^"]+)"')
-_ALL = re.compile(r'commands\(\s*"([^"]+)"\)[^"]+startswith\("([^"]+)"\)')
-
-
-def run_by_tests() -> dict[str, set[str]]:
-    """Page → how the commands begin that some test takes from it."""
-    found = defaultdict(set)
-    for path in (*(ROOT / "e2e").rglob("*.py"), *(ROOT / "tests" / "integration").glob("*.py")):
-        text = path.read_text()
-        for pattern in (_ONE, _ALL):
-            for page, beginning in pattern.findall(text):
-                found[page].add(beginning)
-    return found
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_command_of_the_page_is_run(page: str) -> None:
-    beginnings = tuple(run_by_tests()[page])
-    lines = commands(page)
-    assert lines
-    assert [line for line in lines if not line.startswith(beginnings)] == []
 
 
 def test_undocumented_command_is_an_error() -> None:

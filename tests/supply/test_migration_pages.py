@@ -12,9 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
-
-from canarium_cli.main import cli
 
 ROOT = Path(__file__).parents[2]
 GUIDES = ROOT / "docs" / "guides"
@@ -47,15 +44,6 @@ def kind(body: dict[str, Any]) -> str:
 def test_page_has_the_manifests_before_and_after(page: str) -> None:
     kinds = {kind(body) for body in manifests(page)}
     assert kinds == {*BEFORE[page], OURS}
-
-
-@every_page
-def test_model_of_the_page_has_no_finding(page: str, tmp_path: Path) -> None:
-    [model] = [body for body in manifests(page) if kind(body) == OURS]
-    path = tmp_path / "model.yaml"
-    path.write_text(yaml.safe_dump(model))
-    done = CliRunner().invoke(cli, ["lint", "--strict", str(path)])
-    assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize("page", ["adopting", "from-deployment", "from-argo-rollouts"])

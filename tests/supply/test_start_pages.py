@@ -13,10 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
 
 from canarium.render.runtime_adaptation import adapted
-from canarium_cli.main import cli
 from chart.rendering import helm, load, rendered_text
 from support import docs
 from support.docs import commands
@@ -77,17 +75,6 @@ def test_install_page_has_commands_for_a_registry_values_and_namespaces() -> Non
         (False, True, False),
         (False, False, True),
     ]
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md", "docs/install.md"])
-def test_manifest_of_the_page_has_no_finding(page: str, tmp_path: Path) -> None:
-    models = [body for body in blocks(page) if body.get("kind") == "ModelDeployment"]
-    assert models
-    for number, body in enumerate(models):
-        path = tmp_path / f"{number}.yaml"
-        path.write_text(yaml.safe_dump(body))
-        done = CliRunner().invoke(cli, ["lint", "--strict", str(path)])
-        assert done.exit_code == 0, done.output
 
 
 def test_first_manifest_is_the_example_that_runs_without_changes() -> None:
