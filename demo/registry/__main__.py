@@ -12,7 +12,7 @@ from demo.registry.story import CLUSTER, MANIFEST, NAMESPACE, Registry
 SHOW = Show(
     name="demo-registry",
     summary="From training to serving: an alias of a real MLflow server, good and bad versions.",
-    duration="about three minutes",
+    duration="about four minutes",
     namespace=NAMESPACE,
     manifest=MANIFEST,
     images=registry_images,

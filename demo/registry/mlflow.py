@@ -25,6 +25,16 @@ _PURPOSE = {
 }
 
 
+def restarted(pods: list[dict[str, Any]]) -> list[str]:
+    """The containers of `pods` that have restarted."""
+    return [
+        state["name"]
+        for pod in pods
+        for state in pod["status"].get("containerStatuses", ())
+        if state["restartCount"]
+    ]
+
+
 class Mlflow:
     """The server of a namespace."""
 
@@ -87,6 +97,11 @@ class Mlflow:
                 return re.findall(r"<Key>(.*?)</Key>", answer.read().decode())
         finally:
             way.close()
+
+    def restarted(self) -> list[str]:
+        """The containers that have restarted."""
+        path = f"/api/v1/namespaces/{self._namespace}/pods?labelSelector=app%3Dmlflow"
+        return restarted(self._sandbox.get(path)["items"])
 
     def requests(self) -> Counter[str]:
         """Requests of the operator's pods so far, by purpose: alias, tags, lineage and example."""
