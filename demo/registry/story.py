@@ -261,7 +261,9 @@ class Registry(Story):
     def _count_requests(self, stage: Stage) -> None:
         """Notes how many requests the operator has sent to MLflow, in all and without a release."""
         began, before = self._quiet_since
-        time.sleep(max(0.0, began + QUIET - time.monotonic()))
+        rest = max(0.0, began + QUIET - time.monotonic())
+        self._view.say(f"  counting requests to MLflow while no alias moves: {rest:.0f} s more")
+        time.sleep(rest)
         quiet, count = time.monotonic() - began, self._mlflow.requests()["alias"] - before
         self._expect(stage, count in polls(quiet), f"{count} requests in {quiet:.0f} s of quiet")
         seconds, requests = time.monotonic() - self._applied, self._mlflow.requests()
@@ -273,7 +275,7 @@ class Registry(Story):
                 f"{requests.total()} ({purposes})",
             ),
             (
-                f"of them in {quiet:.0f} s without a release, at follow.interval {INTERVAL}s",
+                f"of them for the alias in {quiet:.0f} s without a move, every {INTERVAL} s",
                 str(count),
             ),
         ]
