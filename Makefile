@@ -36,6 +36,18 @@ MAKEFLAGS += --jobs=2
 	.venv/bin/pip --python .venv-signing/bin/python install -q --no-compile --require-hashes -r requirements/signing.txt
 	touch $@
 
+# What reads the files of examples/pipelines, for tests.
+.venv-pipelines/.ready: .venv/.ready requirements/pipelines.txt
+	python3 -m venv --without-pip .venv-pipelines
+	.venv/bin/pip --python .venv-pipelines/bin/python install -q --no-compile --require-hashes -r requirements/pipelines.txt
+	touch $@
+
+# Airflow excludes kfp.
+.venv-airflow/.ready: .venv/.ready requirements/airflow.txt
+	python3 -m venv --without-pip .venv-airflow
+	.venv/bin/pip --python .venv-airflow/bin/python install -q --no-compile --require-hashes -r requirements/airflow.txt
+	touch $@
+
 .venv-sbom/.ready: requirements/sbom.txt
 	python3 -m venv .venv-sbom
 	.venv-sbom/bin/pip install -q --no-compile --require-hashes -r requirements/sbom.txt
@@ -66,7 +78,7 @@ packages:                     ## install what `make test` needs from Debian, or 
 # probes and deadlines fail (a load of 28 was measured). The hash seed decides the order of sets and
 # so what the derandomized simulations explore: with a fixed one, a run can be repeated.
 test: packages                ## run all tests: unit, integration, simulation, end-to-end (10 to 20 minutes)
-	@$(MAKE) --no-print-directory .venv/.ready .venv-fetch/.ready .venv-mlflow/.ready .venv-signing/.ready
+	@$(MAKE) --no-print-directory .venv/.ready .venv-fetch/.ready .venv-mlflow/.ready .venv-signing/.ready .venv-pipelines/.ready .venv-airflow/.ready
 	PYTHONHASHSEED=0 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=5
 
 test-gateways: .venv/.ready   ## test routes behind Envoy Gateway (built once, five minutes)
@@ -274,6 +286,8 @@ lock: .venv-lock/.ready       ## write requirements/*.txt again, with hashes; UP
 	$(COMPILE) --group fetch --group fetch-test -c requirements/fetch.txt -o requirements/fetch-dev.txt
 	$(COMPILE) --group mlflow -o requirements/mlflow.txt
 	$(COMPILE) --group signing -o requirements/signing.txt
+	$(COMPILE) --group pipelines -o requirements/pipelines.txt
+	$(COMPILE) --group airflow -o requirements/airflow.txt
 	$(COMPILE) --group sbom -o requirements/sbom.txt
 	$(COMPILE) --group pex -o requirements/pex.txt
 	$(COMPILE) --group docs -o requirements/docs.txt

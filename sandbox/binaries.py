@@ -76,6 +76,12 @@ TOOLS = {
         "github.com/prometheus-operator/prometheus-operator",
         "github.com/prometheus-operator/prometheus-operator/example/prometheus-operator-crd",
     ),
+    # Only its source is wanted, for the definition of a Workflow.
+    "argo-workflows": Tool(
+        "argo-workflows",
+        "github.com/argoproj/argo-workflows/v4",
+        "github.com/argoproj/argo-workflows/v4/cmd/argo",
+    ),
     "kube-state-metrics": Tool(
         "kube-state-metrics", "k8s.io/kube-state-metrics/v2", "k8s.io/kube-state-metrics/v2"
     ),

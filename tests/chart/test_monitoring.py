@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 import yaml
 
+import foreign_definitions
 from canarium.render import labels
 from canarium.render.runtime_catalog import built_in
 from canarium.telemetry.metrics import OperatorMetrics
@@ -47,30 +48,11 @@ SETS = {
 }
 
 
-def closed(node: Any) -> Any:
-    """An OpenAPI schema as JSON Schema that refuses unknown fields, as strict validation does."""
-    if isinstance(node, list):
-        return [closed(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    made = {key: closed(value) for key, value in node.items()}
-    if "properties" in node and not node.get("x-kubernetes-preserve-unknown-fields"):
-        made.setdefault("additionalProperties", False)
-    if node.get("x-kubernetes-int-or-string"):
-        made.pop("type", None)
-    return made
-
-
 @cache
 def definition(kind: str) -> dict[str, Any]:
     """The schema of a kind in the Prometheus operator's own CRD."""
     folder = binaries.source("prometheus-operator") / "example" / "prometheus-operator-crd"
-    (crd,) = load((folder / f"monitoring.coreos.com_{kind.lower()}s.yaml").read_text())
-    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    del schema["properties"]["metadata"]
-    made: dict[str, Any] = closed(schema)
-    made["properties"]["metadata"] = {"type": "object"}
-    return made
+    return foreign_definitions.definition(folder / f"monitoring.coreos.com_{kind.lower()}s.yaml")
 
 
 def rendered(kind: str) -> dict[str, Any]:

@@ -11,15 +11,12 @@ import copy
 import json
 import os
 import re
-import runpy
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import click
@@ -32,9 +29,8 @@ from canarium_cli.verbs.status import status_command
 from fetch.mlflow_server import PYTHON as MLFLOW_PYTHON
 from fetch.mlflow_server import MlflowServer
 from sandbox import clients
+from supply.pipelines import FOLDER, JOB, VARIABLES, commands, executable
 
-FOLDER = Path(__file__).parents[2] / "examples" / "pipelines"
-_TOOLS = ("python ", "kubectl ")
 #: kubectl with a model whose status is in a file; it runs plugins as kubectl does.
 _KUBECTL = """#!/bin/sh
 echo "$*" >> calls
@@ -44,19 +40,6 @@ case "$1" in
   annotate) test ! -e forbidden || { echo 'Error: forbidden' >&2; exit 1; } ;;
 esac
 """
-
-
-def commands(text: str) -> list[str]:
-    """The commands of the job in a text, in their order."""
-    return [line.strip() for line in text.splitlines() if line.strip().startswith(_TOOLS)]
-
-
-JOB = commands((FOLDER / "job.sh").read_text())
-
-
-def executable(path: Path, text: str) -> None:
-    path.write_text(text)
-    path.chmod(0o755)
 
 
 def model_status(**parts: Any) -> str:
@@ -247,97 +230,6 @@ def argo() -> str:
     return "\n".join(templates[name]["script"]["source"] for name in order)
 
 
-class Recorder:
-    """Stands in for the classes of Airflow: keeps what they are made with, in order."""
-
-    made: list[dict[str, Any]]
-
-    def __init__(self, *_: Any, **fields: Any) -> None:
-        self.made.append(fields)
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def __rshift__(self, other: Recorder) -> None: ...
-
-
-def dag(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the DAG makes: itself and its two pods."""
-    Recorder.made = []
-    path = "airflow.providers.cncf.kubernetes.operators.pod"
-    names = path.split(".")
-    for end in range(1, len(names) + 1):
-        name = ".".join(names[:end])
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    sdk = ModuleType("airflow.sdk")
-    monkeypatch.setitem(sys.modules, "airflow.sdk", sdk)
-    monkeypatch.setattr(sys.modules[path], "KubernetesPodOperator", Recorder, raising=False)
-    monkeypatch.setattr(sdk, "DAG", Recorder, raising=False)
-    runpy.run_path(str(FOLDER / "airflow_dag.py"))
-    return Recorder.made
-
-
-@dataclass
-class Task:
-    """Stands in for a task of Kubeflow: the words of its container, and what is set."""
-
-    words: list[str]
-    variables: dict[str, str] = field(default_factory=dict)
-    cached: bool = True
-    outputs: dict[str, str] = field(default_factory=lambda: {"version": "8"})
-
-    def set_caching_options(self, enabled: bool) -> None:
-        self.cached = enabled
-
-    def set_env_variable(self, name: str, value: str) -> None:
-        self.variables[name] = value
-
-
-def kubeflow(monkeypatch: pytest.MonkeyPatch, output: str = "version") -> list[Task]:
-    """What the pipeline makes: its two tasks. The first writes the version into `output`."""
-    tasks = []
-
-    def component(function: Callable[[str], list[str]]) -> Callable[..., Task]:
-        def called(version: str = output) -> Task:
-            tasks.append(Task(function(version)))
-            return tasks[-1]
-
-        return called
-
-    dsl = SimpleNamespace(
-        container_component=component,
-        pipeline=lambda name: lambda function: function,
-        OutputPath=lambda kind: kind,
-        ContainerSpec=lambda image, command, args: [*command, *args],
-    )
-    monkeypatch.setitem(sys.modules, "kfp", SimpleNamespace(dsl=dsl, compiler=None))  # type: ignore[arg-type]
-    runpy.run_path(str(FOLDER / "kubeflow_pipeline.py"))["pipeline"]()
-    return tasks
-
-
-def test_version_is_passed_from_one_step_of_kubeflow_to_the_other(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "bin").mkdir()
-    for tool in ("python", "kubectl"):
-        executable(tmp_path / "bin" / tool, f'#!/bin/sh\necho "$*" >> {tmp_path}/calls; echo 8\n')
-    for name in ("train.py", "release.py"):
-        (tmp_path / name).touch()
-    output = tmp_path / "outputs" / "version"
-    environment = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
-    for task in kubeflow(monkeypatch, str(output)):
-        words = [word.replace("cd /work", f"cd {tmp_path}") for word in task.words]
-        words = [word.replace("/tmp/job", f"{tmp_path}/job") for word in words]
-        environment |= task.variables
-        subprocess.run(words, env=environment, check=True, capture_output=True)
-        shutil.rmtree(tmp_path / "job")
-    assert output.read_text() == "8\n"
-    calls = (tmp_path / "calls").read_text().splitlines()
-    assert calls[2:4] == ["release.py alias 8", "release.py revision 8"]
-    assert calls[4].startswith("modeldeploy status fraud -n models --revision 8 ")
-
-
 def test_account_of_kubeflow_has_the_rights_of_kubeflow_and_those_on_models() -> None:
     program = (FOLDER / "kubeflow_pipeline.py").read_text()
     objects = list(yaml.safe_load_all((FOLDER / "kubeflow-rbac.yaml").read_text()))
@@ -357,40 +249,28 @@ def test_account_of_kubeflow_has_the_rights_of_kubeflow_and_those_on_models() ->
     assert role["rules"] == general["rules"][:1]
 
 
-def test_every_file_has_exactly_the_commands_of_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_file_has_exactly_the_commands_of_the_job() -> None:
+    """Those of Kubeflow and Airflow are in test_pipeline_engines.py."""
     assert len(JOB) == 5
     for text in (gitlab(), argo()):
         assert commands(text) == JOB
     assert [line for line in commands(github()) if "pip" not in line] == JOB
-    pods = dag(monkeypatch)[1:]
-    assert commands("\n".join(pod["arguments"][0] for pod in pods)) == JOB
-    assert commands("\n".join(task.words[2] for task in kubeflow(monkeypatch))) == JOB
 
 
-def test_every_file_sets_the_variables_of_the_job_and_releases_one_version_at_a_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    expected = dict(re.findall(r'(\w+)="\$\{\w+:-(\w+)\}"', (FOLDER / "job.sh").read_text()))
-    assert set(expected) == {"MODEL", "ALIAS", "NAMESPACE", "DEPLOYMENT"}
+def test_every_file_sets_the_variables_of_the_job_and_releases_one_version_at_a_time() -> None:
+    assert set(VARIABLES) == {"MODEL", "ALIAS", "NAMESPACE", "DEPLOYMENT"}
     actions, jobs = workflow("github-actions.yaml"), workflow("gitlab-ci.yaml")
     spec = workflow("argo-workflow.yaml")["spec"]
     scripts = [one["script"] for one in spec["templates"] if "script" in one]
-    whole, *pods = dag(monkeypatch)
-    tasks = kubeflow(monkeypatch)
     for found in (
         actions["jobs"]["release"]["env"],
         jobs["variables"],
         *({one["name"]: one["value"] for one in script["env"]} for script in scripts),
-        *(pod["env_vars"] for pod in pods),
-        *(task.variables for task in tasks),
     ):
-        assert expected.items() <= found.items()
+        assert VARIABLES.items() <= found.items()
     assert actions["concurrency"]["cancel-in-progress"] is False
     assert jobs["release"]["resource_group"]
     assert spec["synchronization"]["mutexes"]
-    assert whole["max_active_runs"] == 1
-    assert [pod["retries"] for pod in pods] == [0, 0]
-    assert [task.cached for task in tasks] == [False, False]
 
 
 @pytest.mark.parametrize(
