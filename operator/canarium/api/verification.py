@@ -70,7 +70,8 @@ class Verify(Part):
         max_length=256,
         description="E-mail address, URI (with ://) or DNS name in the certificate that signed the "
         "model, as its subject alternative name: exactly this one, and as a name of that kind. "
-        "Requires certificateAuthorities.",
+        "Requires certificateAuthorities. Signatures with a Sigstore identity (Fulcio, Rekor) are "
+        "not supported and are refused.",
     )
     certificate_authorities: PemSource | None = Field(
         None,
