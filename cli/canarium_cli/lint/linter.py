@@ -44,6 +44,11 @@ def lint(documents: Sequence[Document], rps: float | None = None) -> list[Findin
     """
     findings = [f for d in documents if is_ours(d) for f in _findings(d, documents, rps)]
     findings += _repeated(documents)
+    # A URI that the API server rejects cannot be rendered either.
+    rejected = {(f.file, f.object, f.path) for f in findings if f.rule == structure.RULE}
+    findings = [
+        f for f in findings if f.rule != runtimes.RULE or (f.file, f.object, f.path) not in rejected
+    ]
     # A template of a runtime may fail on its own and for each model: only the first is reported.
     once = {
         (f.file, f.line, f.column, f.rule, "" if f.rule == runtimes.RULE else f.message): f

@@ -19,4 +19,5 @@ def check(document: Document) -> Iterator[Finding]:
         source = stated.get(field)
         text = fault(field, source) if isinstance(source, str) else None
         if text:
+            text = text.removeprefix(f"spec.notifications.{field}: ")
             yield document.finding(("spec", "notifications", field), f"{text}.", RULE)

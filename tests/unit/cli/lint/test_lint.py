@@ -47,6 +47,14 @@ def test_each_fault_is_found_at_its_field(tmp_path: Path, case: Case) -> None:
     found = findings(tmp_path, case.body())
     assert (case.path, case.rule) in {(x["path"], x["rule"]) for x in found}, found
     assert all(x["line"] > 0 and x["column"] > 0 and x["message"][-1] in ".?" for x in found)
+    assert not any(x["path"] and x["path"] in x["message"] for x in found if x["rule"] != "cel")
+
+
+def test_uri_that_the_api_server_rejects_is_reported_once(tmp_path: Path) -> None:
+    body = copy.deepcopy(MODEL)
+    body["spec"]["model"]["uri"] = "mlflow://fraud"
+    found = [x["rule"] for x in findings(tmp_path, body) if x["path"] == "spec.model.uri"]
+    assert found == ["cel"]
 
 
 @pytest.mark.parametrize("body", [MODEL, RUNTIME], ids=["model", "runtime"])
