@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from aiohttp import web
 
 from http_server import HttpServer
 from integration import rights
-from integration.conftest import PATIENT_LEASE, Cluster, Operator
+from integration.conftest import PATIENT_LEASE, SHORT_LEASE, Cluster, Operator
 from sandbox.controlplane import ControlPlane
 
 rule = pytest.mark.rule
@@ -122,6 +123,47 @@ async def test_secret_is_corrected_step_by_step_until_the_check_passes(
     assert set(metrics.queries) == {f'drift{{r="{status["stable"]["revision"]}"}}'}
     assert SECRET not in json.dumps(await cluster.model())
     assert SECRET not in cluster.operator.text()
+
+
+@pytest_asyncio.fixture
+async def without_secrets(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Cluster]:
+    """An operator of the test's namespace alone, with the chart's roles but no right to Secrets."""
+    namespace = cluster.namespace
+    sets = (f'scope.namespaces=["{namespace}"]', "rbac.secrets=false")
+    kubeconfig = rights.granted(
+        cluster.plane, *sets, namespace=namespace, into=tmp_path / "kubeconfig"
+    )
+    flags = ("--namespace", namespace, "--lease-namespace", namespace, *SHORT_LEASE)
+    operator = Operator(
+        kubeconfig, tmp_path / "operator.log", "--allow-address", "127.0.0.0/8", *flags
+    )
+    cluster.operator.stop()
+    operator.start()
+    yield cluster
+    operator.stop(signal.SIGTERM)
+    cluster.operator.start()
+
+
+@rule("R17", "R29")
+async def test_check_without_the_right_to_its_secret_continues_with_a_role_for_that_secret(
+    without_secrets: Cluster, metrics: Metrics
+) -> None:
+    cluster = without_secrets
+    cluster.apply("1")
+    await cluster.phase("Ready", "1")
+    store(cluster, **{"client-id": "me", "client-secret": SECRET})
+    cluster.apply("2", rollout=metrics.rollout())
+    status = await cluster.until(lambda s: ready(s)[0] == "InvalidCredentials")
+    assert 'cannot get resource "secrets"' in ready(status)[1]
+    assert status["version"] == "1"
+    role = ("-n", cluster.namespace, "create", "role", "metrics-secret", "--verb=get")
+    cluster.plane.kubectl(*role, "--resource=secrets", "--resource-name=metrics")
+    account = f"--serviceaccount={cluster.namespace}:canarium"
+    binding = ("-n", cluster.namespace, "create", "rolebinding", "metrics-secret")
+    cluster.plane.kubectl(*binding, "--role=metrics-secret", account)
+    await cluster.phase("Ready", "2", 60)
+    refused = rights.Audit(cluster.plane, cluster.namespace).forbidden()
+    assert refused == {("get", "/secrets")}
 
 
 @rule("R17", "R31")
