@@ -18,8 +18,9 @@ starts knows nothing of it.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 
+from canarium.sources.eviction import oldest_of_largest
 from canarium.sources.shared_requests import Reference
 
 #: Changes between successive answers that are usual within a period, and its seconds.
@@ -95,8 +96,7 @@ class FormerReferences:
         if now - left > PERIOD:
             del self._kept[oldest]
         elif len(self._kept) > MOST_FORMER:
-            [(largest, _)] = Counter(kept.namespace for kept in self._kept).most_common(1)
-            del self._kept[next(kept for kept in self._kept if kept.namespace == largest)]
+            del self._kept[oldest_of_largest(self._kept, lambda kept: kept.namespace)]
 
     def take(self, reference: Reference, now: float) -> Flapping:
         """Returns what was noted about a reference that a model joins, and keeps it no longer."""

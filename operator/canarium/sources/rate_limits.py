@@ -8,10 +8,11 @@ it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+from canarium.sources.eviction import oldest_of_largest
 
 #: Seconds for which a registry is believed, at most.
 LONGEST = 600.0
@@ -36,8 +37,7 @@ class RateLimits:
         until = max(until, self._until.pop(client, until))
         self._until[client] = until
         if len(self._until) > MOST:
-            [(largest, _)] = Counter(namespace for namespace, _, _ in self._until).most_common(1)
-            del self._until[next(one for one in self._until if one[0] == largest)]
+            del self._until[oldest_of_largest(self._until, lambda client: client[0])]
 
     def left(self, client: Client) -> float:
         """Returns the seconds that `client` has to wait; 0 for none."""

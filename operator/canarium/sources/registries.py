@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from canarium.signals.endpoint import Endpoint
 from canarium.sources import hub_revision, mlflow_alias, oci_tag
 from canarium.sources.credentials import ServerLogin, authorities, login
 from canarium.sources.errors import Unresolved
+from canarium.sources.eviction import oldest_of_largest
 from canarium.sources.platform import Platform
 from canarium.sources.rate_limits import Client, RateLimits
 from canarium.sources.registry_server import RegistryServer
@@ -202,8 +202,7 @@ class Registries:
         self._logins.pop(place, None)
         self._logins[place] = _CachedLogin(read, now + _SECRET_SECONDS)
         while len(self._logins) > _MOST_SECRETS or self._size > _MOST_BYTES:
-            most = Counter(other[0] for other in self._logins).most_common(1)[0][0]
-            del self._logins[next(other for other in self._logins if other[0] == most)]
+            del self._logins[oldest_of_largest(self._logins, lambda place: place[0])]
         return read
 
     @property
