@@ -6,14 +6,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from demo import place
 from demo.story import Story
 from demo.view import View
-from sandbox import Mode, NoMode, Sandbox, clients
+from sandbox import Mode, NoMode, Options, Sandbox, clients, machine
 from sandbox.images import Image
+from sandbox.progress import Progress
 from support.images import operator_image
 from support.install import install
 
@@ -43,20 +45,29 @@ class Show:
 
 def present(show: Show, words: Sequence[str]) -> int:
     """Runs a demo with the options of its command line; the exit code."""
-    options = place.parse(words, show.name, show.summary)
     try:
-        choice, announcement = place.chosen(options, show.duration)
+        return _present(show, place.parse(words, show.name, show.summary))
     except NoMode as nothing:
         print(f"{show.name}: {nothing}", file=sys.stderr)
         return 2
+
+
+def _present(show: Show, options: Options) -> int:
+    choice, announcement = place.chosen(options, show.duration)
     view = View()
     view.say(announcement)
     if choice.mode is Mode.SIMULATED:
         view.stop()
         return simulated(show.manifest)
-    sandbox = Sandbox.up(options)
-    view.say("training the models, building the images")
-    sandbox.load([operator_image(), *show.images()])
+    if choice.install:
+        # The images need some of them, too.
+        machine.install(choice.install, Progress())
+    # Neither needs the other. The first time both download, and the cluster is compiled.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        built = pool.submit(lambda: [operator_image(), *show.images()])
+        sandbox = Sandbox.up(options)
+        view.say("training the models, building the images")
+        sandbox.load(built.result())
     view.say("installing the operator by helm")
     install(sandbox, *show.values)
     sandbox.kubectl("delete", "namespace", show.namespace, "--ignore-not-found", "--wait")

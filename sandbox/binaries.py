@@ -12,7 +12,10 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -103,16 +106,9 @@ def find(name: str, progress: Progress | None = None) -> Path:
 
     Raises BuildFailed and DownloadFailed, and ValueError for a wrong environment variable.
     """
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if assets and (Path(assets) / name).exists():
-        return Path(assets) / name
-    path = place(name)
-    if not path.exists():
-        # Two sandboxes that start at once must not build the same thing twice.
-        with paths.locked(path.parent.with_suffix(".lock")):
-            if not path.exists():
-                _obtain(name, path, progress or Progress())
-    return path
+    if not _there(name).exists():
+        _obtain([name], progress or Progress())
+    return _there(name)
 
 
 def downloadable(name: str) -> bool:
@@ -122,9 +118,14 @@ def downloadable(name: str) -> bool:
 
 
 def ensure(names: Iterable[str], progress: Progress) -> None:
-    """Obtains those of `names` that are missing, one after the other. Raises as `find` does."""
+    """Obtains those of `names` that are missing, two modules at a time. Raises as `find` does."""
+    modules: dict[str, list[str]] = {}
     for name in names:
-        find(name, progress)
+        modules.setdefault(TOOLS[name].folder, []).append(name)
+    # The compiler uses all processors, but not while it links, nor while modules are downloaded.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for obtained in [pool.submit(_obtain, each, progress) for each in modules.values()]:
+            obtained.result()
 
 
 def module_folder(tool: Tool) -> Path:
@@ -186,11 +187,31 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _obtain(name: str, path: Path, progress: Progress) -> None:
+def _obtain(names: Sequence[str], progress: Progress) -> None:
+    """Obtains those of `names`, all of one module, that are missing."""
+    with ExitStack() as stack:
+        for name in sorted(names):
+            # Two sandboxes that start at once must not build the same thing twice.
+            stack.enter_context(paths.locked(place(name).parent.with_suffix(".lock")))
+        missing = [name for name in names if not _there(name).exists()]
+        if built := [name for name in missing if not _downloaded(name, progress)]:
+            _build(built, progress)
+
+
+def _there(name: str) -> Path:
+    """Where the binary `name` is or will be: in KUBEBUILDER_ASSETS, else in the cache."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if assets and (Path(assets) / name).exists():
+        return Path(assets) / name
+    return place(name)
+
+
+def _downloaded(name: str, progress: Progress) -> bool:
     release = releases.find(name, version(TOOLS[name]))
     hosts = _hosts(paths.cache())
-    if not (release and releases.install(release, path, _settings(), hosts, progress)):
-        _build(name, path, progress)
+    return release is not None and releases.install(
+        release, place(name), _settings(), hosts, progress
+    )
 
 
 def _settings() -> releases.Settings:
@@ -202,16 +223,20 @@ def _hosts(cache_folder: Path) -> releases.Hosts:
     return releases.Hosts(cache_folder / "unreachable")
 
 
-def _build(name: str, path: Path, progress: Progress) -> None:
-    tool = TOOLS[name]
-    log = path.parent / "build.log"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
+def _build(names: Sequence[str], progress: Progress) -> None:
+    """Builds binaries of one module by one command, which compiles what they share once."""
+    tool = TOOLS[names[0]]
     go = golang.go(module_folder(tool), progress)
-    command = [go, "build", "-ldflags", _link_flags(tool), "-o", str(unfinished)]
-    with progress.step(f"building {name} {version(tool)} (once)", long=True), log.open("w") as out:
+    log = place(names[0]).parent / "build.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        progress.step(f"building {', '.join(names)} {version(tool)} (once)", long=True),
+        tempfile.TemporaryDirectory(dir=paths.cache(), prefix="build-") as folder,
+        log.open("w") as out,
+    ):
+        command = [go, "build", "-ldflags", _link_flags(tool), "-o", folder]
         result = subprocess.run(
-            [*command, tool.package],
+            [*command, *(TOOLS[name].package for name in names)],
             cwd=module_folder(tool),
             env=_environment(),
             stdout=out,
@@ -219,8 +244,17 @@ def _build(name: str, path: Path, progress: Progress) -> None:
             check=False,
         )
         if result.returncode:
-            raise BuildFailed(f"{name}: see {log}\n{log.read_text()[-2000:]}")
-        unfinished.replace(path)
+            raise BuildFailed(f"{', '.join(names)}: see {log}\n{log.read_text()[-2000:]}")
+        for name in names:
+            path = place(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (Path(folder) / _program(TOOLS[name].package)).replace(path)
+
+
+def _program(package: str) -> str:
+    """How the compiler names the program of a package: after the last part that is no version."""
+    *_, before, last = package.split("/")
+    return before if re.fullmatch(r"v\d+", last) else last
 
 
 def _link_flags(tool: Tool) -> str:

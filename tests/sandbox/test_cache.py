@@ -6,11 +6,13 @@ import re
 import shutil
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from sandbox import binaries, clients, golang, paths
+from sandbox.progress import Progress
 
 MODULES = Path(binaries.__file__).parent / "go"
 
@@ -49,11 +51,12 @@ def test_binaries_that_the_user_has_take_precedence(
 def test_built_tool_is_never_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
     built = []
 
-    def build(name: str, path: Path, progress: object) -> None:
+    def build(names: Sequence[str], progress: object) -> None:
         time.sleep(0.05)
-        built.append(name)
-        path.parent.mkdir(parents=True)
-        path.touch()
+        built.append([*names])
+        for name in names:
+            binaries.place(name).parent.mkdir(parents=True)
+            binaries.place(name).touch()
 
     monkeypatch.setattr(binaries, "_build", build)
     threads = [threading.Thread(target=binaries.find, args=("etcd",)) for _ in range(4)]
@@ -61,7 +64,59 @@ def test_built_tool_is_never_built_again(monkeypatch: pytest.MonkeyPatch) -> Non
         thread.start()
     for thread in threads:
         thread.join()
-    assert built == ["etcd"]
+    assert built == [["etcd"]]
+
+
+KUBERNETES = ["kube-apiserver", "kube-scheduler", "kubelet"]
+
+
+def test_binaries_of_one_module_are_built_by_one_command_and_missing_ones_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    built: list[Sequence[str]] = []
+    monkeypatch.setattr(binaries, "_build", lambda names, progress: built.append(names))
+    binaries.place("kube-scheduler").parent.mkdir(parents=True)
+    binaries.place("kube-scheduler").touch()
+    binaries.ensure(["etcd", *KUBERNETES, "coredns"], Progress(quiet=True))
+    assert sorted(built) == [["coredns"], ["etcd"], ["kube-apiserver", "kubelet"]]
+
+
+def test_two_modules_are_built_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2, timeout=10)
+    monkeypatch.setattr(binaries, "_build", lambda names, progress: both.wait())
+    binaries.ensure(["etcd", *KUBERNETES], Progress(quiet=True))
+
+
+def test_build_that_fails_is_raised_with_the_binaries_and_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = tmp_path / "go"
+    go.write_text("#!/bin/sh\necho undefined: x\nexit 1\n")
+    go.chmod(0o755)
+    monkeypatch.setattr(golang, "go", lambda module, progress: str(go))
+    with pytest.raises(binaries.BuildFailed, match=r"(?s)kube-apiserver, kubelet: .*undefined: x"):
+        binaries.ensure(["kube-apiserver", "kubelet"], Progress(quiet=True))
+    assert not binaries.place("kubelet").exists()
+
+
+@pytest.mark.parametrize("name", binaries.TOOLS)
+def test_program_is_where_the_compiler_puts_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As `go help build` has it: the last part of the path that is no major version.
+    go = tmp_path / "go"
+    go.write_text(r"""#!/bin/sh
+while [ "$1" != -o ]; do shift; done; folder=$2; shift 2
+for package; do
+    echo "$package" > "$folder/$(echo "$package" | sed -E 's#/v[0-9]+$##; s#.*/##')"
+done
+""")
+    go.chmod(0o755)
+    monkeypatch.setattr(golang, "go", lambda module, progress: str(go))
+    monkeypatch.setattr(binaries.releases, "find", lambda name, version: None)
+    path = binaries.find(name, Progress(quiet=True))
+    assert path.read_text().strip() == binaries.TOOLS[name].package
+    assert [p.name for p in paths.cache().iterdir()] == ["bin"]
 
 
 def test_lock_is_held_by_one_at_a_time_and_leaves_no_file(tmp_path: Path) -> None:

@@ -304,12 +304,8 @@ def test_tool_is_downloaded_through_the_mirror_of_the_environment(
 def test_tool_without_a_pinned_release_is_built_even_if_a_download_is_demanded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    built = []
-
-    def build(name: str, path: Path, progress: Progress) -> None:
-        built.append(name)
-
-    monkeypatch.setattr(binaries, "_build", build)
+    built: list[str] = []
+    monkeypatch.setattr(binaries, "_build", lambda names, progress: built.extend(names))
     monkeypatch.setenv(SOURCE, "download")
     binaries.find("coredns")
     assert built == ["coredns"]
