@@ -252,7 +252,7 @@ def _build(names: Sequence[str], progress: Progress) -> None:
 
 
 def _program(package: str) -> str:
-    """How the compiler names the program of a package: after the last part that is no version."""
+    """The compiler's name of a program: the last part of its package, unless that is a version."""
     *_, before, last = package.split("/")
     return before if re.fullmatch(r"v\d+", last) else last
 

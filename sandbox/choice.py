@@ -110,7 +110,7 @@ def duration(mode: Mode, facts: Facts) -> str:
     if facts.built:
         return "a few seconds"
     if not facts.released:
-        return "10 to 30 minutes once, to build Kubernetes"
+        return "8 to 20 minutes once, to build Kubernetes"
     if mode is Mode.NATIVE:
         return "3 to 10 minutes once, to download Kubernetes and build CoreDNS"
     return "some minutes once, to download Kubernetes"

@@ -103,7 +103,7 @@ def test_build_that_fails_is_raised_with_the_binaries_and_the_log(
 def test_program_is_where_the_compiler_puts_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # As `go help build` has it: the last part of the path that is no major version.
+    # As `go help build` has it: the last part of the path, unless that is a major version.
     go = tmp_path / "go"
     go.write_text(r"""#!/bin/sh
 while [ "$1" != -o ]; do shift; done; folder=$2; shift 2

@@ -30,7 +30,7 @@ def chosen(words: list[str]) -> tuple[Choice, str]:
     ("facts", "words", "mode", "announced"),
     [
         (DOCKER, [], Mode.KIND, "kind (Docker runs and kind is installed): starting takes about"),
-        (ROOT, [], Mode.NATIVE, "10 to 30 minutes once, to build Kubernetes"),
+        (ROOT, [], Mode.NATIVE, "8 to 20 minutes once, to build Kubernetes"),
         (USER, [], Mode.SIMULATED, "simulated decisions (no running Docker, not root"),
         (DOCKER, ["--mode", "simulated"], Mode.SIMULATED, "simulated decisions (asked for)"),
     ],
@@ -70,7 +70,7 @@ def test_sandbox_of_an_earlier_demo_is_used_again(monkeypatch: pytest.MonkeyPatc
     ("mode", "facts", "text"),
     [
         (Mode.NATIVE, Facts(built=True), "a few seconds"),
-        (Mode.NATIVE, Facts(), "10 to 30 minutes once, to build Kubernetes"),
+        (Mode.NATIVE, Facts(), "8 to 20 minutes once, to build Kubernetes"),
         (Mode.NATIVE, Facts(released=True), "to download Kubernetes and build CoreDNS"),
         (Mode.SIMULATED, Facts(released=True), "some minutes once, to download Kubernetes"),
         (Mode.KIND, Facts(), "node image once"),
