@@ -12,6 +12,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from support.stores.pod import (
     tracking_image,
 )
 from support.stores.trained import register
+from support.tracking import TrackingServer
 
 pytestmark = pytest.mark.needs("node disk")
 WITHIN = 300.0
@@ -156,7 +158,12 @@ def failed(reason: str) -> Callable[[dict[str, Any]], bool]:
     return holds
 
 
-VERIFY = {"key": {"configMapKeyRef": {"name": "model-keys", "key": "release.pub"}}}
+def signed_by(name: str) -> dict[str, Any]:
+    """`verify` with a key of the ConfigMap that has all of them."""
+    return {"key": {"configMapKeyRef": {"name": "model-keys", "key": f"{name}.pub"}}}
+
+
+VERIFY = signed_by("release")
 
 
 def put_signed(world: Fetching, folder: Path) -> KeyPair:
@@ -174,7 +181,9 @@ def put_signed(world: Fetching, folder: Path) -> KeyPair:
         for path in model.iterdir():
             world.stores.put(f"models/{name}/{path.name}", path.read_bytes())
     words = documented("docs/guides/signatures.md", "kubectl -n risk create configmap")[2:]
-    world.kubectl(*(word.replace("=release.pub", f"={pair.public}") for word in words))
+    other = key_pair(folder, "other")
+    paths = [word.replace("=release.pub", f"={pair.public}") for word in words]
+    world.kubectl(*paths, f"--from-file={other.public}")
     return pair
 
 
@@ -217,6 +226,11 @@ def later(stores: Stores) -> dict[str, dict[str, Any]]:
         "mlflow": {"uri": "mlflow://fraud@champion", "model": server},
         "mlflow-bucket": {"uri": "mlflow://bucket/1", "model": bucket},
         "mlflow-killed": {"uri": "mlflow://large/1", "model": server},
+        "followed": {
+            "uri": "mlflow://quick@champion",
+            "model": {**server, "follow": {"interval": "30s"}},
+            "rollout": {"steps": [{"weight": 50, "pause": "5s"}], "bakeTime": "0s"},
+        },
     }
 
 
@@ -238,6 +252,21 @@ def hopeless(stores: Stores) -> dict[str, dict[str, Any]]:
     return {
         "too-large": {"uri": f"{stores.web}/large", **small},
         "too-wide": {"uri": "s3://models/wide.tar.gz", "model": reads, **small},
+    }
+
+
+#: First versions whose signature is not the one that the spec requires.
+UNTRUSTED = {"unsigned": "SignatureMissing", "signed-by-another": "SignatureInvalid"}
+
+
+def untrusted(stores: Stores) -> dict[str, dict[str, Any]]:
+    reads = {"endpoint": stores.s3, "credentials": {"secretName": "reader"}}
+    return {
+        "unsigned": {"uri": "s3://models/fraud", "model": {**reads, "verify": VERIFY}},
+        "signed-by-another": {
+            "uri": "s3://models/signed",
+            "model": {**reads, "verify": signed_by("other")},
+        },
     }
 
 
@@ -286,8 +315,9 @@ def fetched(node: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         world.until({**wanted, **dict.fromkeys(hopeless(stores), failed("NoSpace"))})
         world.signer = put_signed(world, tmp_path_factory.mktemp("signed"))
         put_registered(world)
-        world.apply(later(stores))
-        world.until(dict.fromkeys(later(stores), ready))
+        world.apply({**later(stores), **untrusted(stores)})
+        refused = {name: failed(reason) for name, reason in UNTRUSTED.items()}
+        world.until({**dict.fromkeys(later(stores), ready), **refused})
         yield world
     finally:
         for way in world.ways:
@@ -320,7 +350,7 @@ def spoiled(fetched: Fetching) -> Iterator[dict[str, Client]]:
 
 GOOD = [
     *("s3", "web", "claim", "whole-claim", "on-a-claim", "registry", "inside", "signed"),
-    *("mlflow", "mlflow-bucket", "mlflow-killed"),
+    *("mlflow", "mlflow-bucket", "mlflow-killed", "followed"),
 ]
 
 
@@ -354,6 +384,21 @@ def test_signer_is_in_the_status_and_in_the_record(fetched: Fetching) -> None:
     assert fetched.status("signed")["history"][0]["signature"] == noted
 
 
+@pytest.mark.rule("R7")
+@pytest.mark.parametrize(("name", "reason"), UNTRUSTED.items())
+def test_server_never_starts_without_the_signature_that_is_required(
+    fetched: Fetching, name: str, reason: str
+) -> None:
+    status = fetched.status(name)
+    assert status["failure"]["reason"] == reason
+    assert "stable" not in status
+    label = f"canarium.dev/model={name}"
+    pods = json.loads(fetched.kubectl("get", "pods", "-l", label, "-o", "json"))["items"]
+    servers = [one for pod in pods for one in pod["status"].get("containerStatuses", ())]
+    assert servers
+    assert not any(one.get("started") or "terminated" in one["state"] for one in servers)
+
+
 @pytest.mark.rule("R26")
 def test_alias_of_mlflow_is_resolved_to_a_version_with_its_run(fetched: Fetching) -> None:
     stable = fetched.status("mlflow")["stable"]
@@ -369,6 +414,49 @@ def test_alias_of_mlflow_is_resolved_to_a_version_with_its_run(fetched: Fetching
         time.sleep(0.5)
     assert re.fullmatch("[0-9a-f]{32}", run["runId"])
     assert run["signature"] == {"inputs": [{"name": "amount", "type": "double"}]}
+
+
+@pytest.mark.rule("R4", "R26")
+def test_alias_that_moves_three_times_in_ten_seconds_is_rolled_out_where_it_stays(
+    fetched: Fetching, figures: Callable[..., None]
+) -> None:
+    """The versions in between get no record, no pod and no request."""
+    client = Client(fetched.url("followed"), rate=20)
+    way = fetched.node.forward(fetched.stores.tracking.removeprefix("http://"))
+    moments: list[float] = []
+    try:
+        server = TrackingServer(way.url)
+        for version in ("2", "3", "4"):
+            server.point("quick", "champion", version)
+            moments.append(time.monotonic())
+            note = f"canarium.dev/resolve={version}"
+            fetched.kubectl("annotate", "--overwrite", "modeldeployment", "followed", note)
+            time.sleep(3)
+        # The operator wants the same answer twice, five seconds apart.
+        between = [after - before for before, after in pairwise(moments)]
+        assert max(between) < 5, f"this machine is too busy to move it so quickly: {between}"
+        serves = {"version": "4", "resolved": "mlflow://quick/4"}
+        fetched.began["followed"] = moments[-1]
+        fetched.until({"followed": lambda s: ready(s) and serves.items() <= s["stable"].items()})
+        time.sleep(3)
+    finally:
+        client.stop()
+        way.close()
+    status = fetched.status("followed")
+    outcomes = [(one.get("version"), one["outcome"]) for one in status["history"]]
+    assert outcomes == [("4", "Promoted"), ("1", "Promoted")]
+    label = "canarium.dev/model=followed"
+    records = json.loads(fetched.kubectl("get", "controllerrevision", "-l", label, "-o", "json"))[
+        "items"
+    ]
+    resolved = {one["data"]["identity"]["resolved"] for one in records}
+    assert resolved == {"mlflow://quick/1", "mlflow://quick/4"}
+    answers = client.since(0)
+    assert set(answers) == {"one", "four"}, (answers, client.faults())
+    assert set(client.since(time.monotonic() - 2)) <= {"four"}
+    seconds = f"{fetched.durations['followed']:.1f}"
+    what = f"mlflow://, alias moved 3 times in {moments[-1] - moments[0]:.1f} s"
+    figures("models from stores", uri=what, seconds_to_Ready=seconds)
 
 
 @pytest.mark.rule("R4")

@@ -26,6 +26,9 @@ def register(stores: Stores) -> None:
         _log(stores, server, "fraud", proxied, {})
         _log(stores, server, "bucket", bucket, model)
         _log(stores, server, "large", proxied, {"version": b"one", "large.bin": LARGE})
+        for number in (b"one", b"two", b"three", b"four"):
+            alias = "" if number != b"one" else "champion"
+            _log(stores, server, "quick", proxied, {"version": number}, alias)
     finally:
         way.close()
 
