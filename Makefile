@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Environments that a target needs are created in parallel.
 MAKEFLAGS += --jobs=2
 
-.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro bench-notifications bench-soak bench-terminal cli dist dist-cli docs images push digests release kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-kind-part test-unit mutations rules check generate messages lock clean
+.PHONY: help bench bench-attack bench-dashboard bench-full bench-micro bench-notifications bench-soak bench-terminal cli cli-dashboard dist dist-cli docs images push digests release kind-load sbom demo demo-registry demo-down packages test test-gateways test-kind test-kind-part test-unit mutations rules check generate messages lock clean
 
 .venv/.ready: requirements/dev.txt pyproject.toml cli/pyproject.toml
 	python3 -m venv .venv
@@ -215,6 +215,9 @@ kind-load: images             ## build the images and load them into kind; KIND_
 
 cli: .venv-cli/.ready         ## install `kubectl modeldeploy` from this checkout, and print how to put it on the PATH
 	@echo 'export PATH="$(CURDIR)/.venv-cli/bin:$$PATH"'
+
+cli-dashboard: .venv-cli/.ready  ## add what `kubectl modeldeploy dashboard` needs to the command line of `make cli`
+	.venv-cli/bin/pip install -q --no-compile --require-hashes -r requirements/dashboard.txt
 
 dist: .venv/.ready            ## build the wheels of operator and command line, reproducibly
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(PY) -m hatchling build -t wheel

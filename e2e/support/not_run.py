@@ -12,7 +12,6 @@ _KIND = "needs Docker; `make test-kind` creates its own cluster, e2e/support/clu
 _IMAGES = "needs Docker; tests/supply/test_images.py"
 _CLI = "tests/supply/test_cli_release.py installs it; here that of the checkout is on the PATH"
 _SHARED = "other tests use the operator; e2e/upgrade/test_upgrade.py runs the same"
-_PUBLISHED = "nothing is published yet; tests/supply/test_cli_release.py builds it"
 _PEER = "the CRDs of this tool are not here; the option is that of kubectl"
 
 #: Page → how a command begins → why it is not run.
@@ -43,7 +42,7 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
         "tests/integration/test_install_manifest.py applies it",
     },
     "docs/guides/dashboard.md": {
-        "pip install": _PUBLISHED,
+        "make cli-dashboard": "installs what tests/integration/dashboard has in its environment",
         "kubectl modeldeploy dashboard --open": "does not end and opens a browser; "
         "tests/integration/dashboard/test_local.py",
         "kubectl -n canarium port-forward": "the end-to-end cluster has no dashboard; "
@@ -52,9 +51,6 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
     "docs/guides/from-argo-rollouts.md": {"kubectl delete rollout": _PEER},
     "docs/guides/from-kserve.md": {"kubectl delete inferenceservice": _PEER},
     "docs/guides/monitoring.md": {
-        "kubectl get prometheus": "the CRDs of the Prometheus operator are not here",
-        "kubectl apply -n monitoring": "the CRDs of the Prometheus operator are not here; "
-        "tests/chart/test_monitoring.py",
         "helm upgrade kube-state-metrics": "a chart on the Internet; "
         "tests/integration/monitoring/test_kube_state_metrics.py runs the program with the file",
     },

@@ -17,6 +17,7 @@ import yaml
 from canarium.kube import resources
 from integration.conftest import Cluster
 from integration.desk import Desk
+from sandbox import binaries
 from support.documented_yaml import of_page
 
 _CRASHES = {"metadata": {"annotations": {"sandbox/behaviour": "exits"}}}
@@ -204,3 +205,29 @@ async def test_model_that_replaces_an_inference_service_becomes_ready(
     assert done.code == 0, done.text
     done = await desk.run("docs/guides/from-kserve.md", "kubectl wait modeldeployment/fraud-scores")
     assert done.code == 0, done.text
+
+
+async def test_commands_about_the_prometheus_operator(cluster: Cluster, desk: Desk) -> None:
+    folder = binaries.source("prometheus-operator") / "example" / "prometheus-operator-crd"
+    kinds = ("prometheuses", "podmonitors")
+    files = [f"{folder}/monitoring.coreos.com_{kind}.yaml" for kind in kinds]
+    flags = [word for file in files for word in ("-f", file)]
+    cluster.plane.kubectl("apply", "--server-side", *flags)
+    try:
+        cluster.plane.api.await_definitions(*(f"{kind}.monitoring.coreos.com" for kind in kinds))
+        cluster.plane.kubectl("create", "namespace", "monitoring")
+        selector = {"matchLabels": {"release": "kube-prometheus-stack"}}
+        body = {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "Prometheus",
+            "metadata": {"name": "main", "namespace": "monitoring"},
+            "spec": {"serviceMonitorSelector": selector, "ruleSelector": selector},
+        }
+        cluster.plane.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+        done = await desk.run("docs/guides/monitoring.md", "kubectl get prometheus -A")
+        assert (done.code, done.text.count("kube-prometheus-stack")) == (0, 2), done.text
+        done = await desk.run("docs/guides/monitoring.md", "kubectl apply -n monitoring")
+        assert (done.code, "created" in done.text) == (0, True), done.text
+    finally:
+        cluster.plane.kubectl("delete", "namespace", "monitoring", "--wait=false")
+        cluster.plane.kubectl("delete", "--wait=false", *flags)
