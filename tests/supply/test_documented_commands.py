@@ -127,8 +127,11 @@ def test_test_that_follows_a_page_names_it(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", FOR_READERS)
-def test_kind_of_every_block_is_stated(page: str) -> None:
-    assert {fence.kind for fence in fences(page)} <= KINDS
+def test_every_block_is_read_and_states_its_kind(page: str) -> None:
+    found = fences(page)
+    assert {fence.kind for fence in found} <= KINDS
+    marks = re.findall(r"(?m)^[ >]*(?:`{3,}|~{3,})", (ROOT / page).read_text())
+    assert len(marks) == 2 * len(found)
 
 
 def test_command_that_no_test_names_is_not_run() -> None:
