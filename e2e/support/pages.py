@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from support.images import ROOT
 
-#: Of the folder `docs`, all but those for contributors and the generated references.
+#: Of the folder `docs`, the runbooks and all but those for contributors and the references.
 FOR_READERS = (
     "README.md",
     "charts/canarium/README.md",
+    "docs/reference/alerts.md",
     *sorted(
         path.relative_to(ROOT).as_posix()
         for path in (*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "guides").rglob("*.md"))

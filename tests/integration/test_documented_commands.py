@@ -49,6 +49,7 @@ ROLLED_BACK = [
     ("docs/guides/revisions.md", "kubectl modeldeploy history fraud", "Promoted (FirstVersion)"),
     ("docs/guides/revisions.md", "kubectl modeldeploy diff fraud", "(Failed)"),
     ("docs/guides/revisions.md", "kubectl modeldeploy plan -f model.yaml", "revision"),
+    ("docs/reference/alerts.md", "kubectl get modeldeployments -A", "RolledBack"),
     ("docs/guides/report-a-bug.md", "kubectl modeldeploy report fraud", "canarium-report-fraud-"),
     ("docs/guides/report-a-bug.md", "tar -tzf", "model"),
     ("docs/guides/outages.md", "kubectl modeldeploy list -A --attention", "ServerExited"),
