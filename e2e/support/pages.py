@@ -8,6 +8,8 @@ from support.images import ROOT
 FOR_READERS = (
     "README.md",
     "charts/canarium/README.md",
+    "cli/README.md",
+    "examples/README.md",
     "docs/reference/alerts.md",
     *sorted(
         path.relative_to(ROOT).as_posix()

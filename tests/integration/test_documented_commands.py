@@ -35,6 +35,8 @@ ROLLED_BACK = [
     (_LINE, "kubectl modeldeploy diff fraud", "(Failed)"),
     (_TROUBLE, "kubectl modeldeploy why fraud -n risk", "ServerExited"),
     ("README.md", "kubectl modeldeploy why fraud", "What you can do"),
+    ("cli/README.md", "kubectl modeldeploy list -A", "ServerExited"),
+    ("cli/README.md", "kubectl modeldeploy why fraud", "What you can do"),
     (_AUDIT, "kubectl get controllerrevisions", "fraud-"),
     (_AUDIT, "kubectl modeldeploy history fraud -n risk", "RolledBack (ServerExited)"),
     (_AUDIT, "kubectl modeldeploy record fraud -n risk", '"predicateType"'),
@@ -60,6 +62,7 @@ ALONE = [
     (_LINE, "kubectl modeldeploy doctor -n risk", "is managed"),
     (_TROUBLE, "kubectl modeldeploy doctor -n risk", "is managed"),
     ("docs/install.md", "kubectl modeldeploy doctor --wait", "leader"),
+    ("cli/README.md", "kubectl modeldeploy doctor", "leader"),
     ("docs/install.md", "kubectl -n risk create secret docker-registry", "created"),
     ("docs/guides/models.md", "kubectl -n risk create secret generic s3-read", "created"),
     ("docs/guides/models.md", "kubectl -n risk create secret generic gcs-read", "created"),
@@ -125,6 +128,12 @@ async def test_commands_at_a_pause(cluster: Cluster, desk: Desk) -> None:
     done = await desk.run(_LINE, "kubectl modeldeploy promote fraud -n risk")
     assert (done.code, "the current pause ends" in done.text) == (0, True), done.text
     await cluster.phase("Ready", "3")
+    await paused(cluster, "4")
+    await desk.shows("cli/README.md", "kubectl modeldeploy get fraud --watch", "25 % effective")
+    done = await desk.run("cli/README.md", "kubectl modeldeploy promote fraud")
+    assert (done.code, "the current pause ends" in done.text) == (0, True), done.text
+    done = await desk.run("cli/README.md", "kubectl modeldeploy status fraud")
+    assert (done.code, "Ready: Version 4 " in done.text) == (0, True), done.text
 
 
 async def paused(cluster: Cluster, version: str) -> str:
@@ -193,6 +202,10 @@ async def emptied(cluster: Cluster, namespace: str) -> None:
 async def test_first_commands_of_the_readme_show_the_model(cluster: Cluster, desk: Desk) -> None:
     done = await desk.run("README.md", "kubectl apply -f examples/models/server.yaml")
     assert done.code == 0, done.text
+    done = await desk.run("examples/README.md", "kubectl apply -f examples/models/server.yaml")
+    assert (done.code, "unchanged" in done.text) == (0, True), done.text
+    done = await desk.run("examples/README.md", "kubectl apply -f examples/models/fraud-v1.yaml")
+    assert (done.code, "unchanged" in done.text) == (0, True), done.text
     # The smoke test needs a server, which e2e/test_getting_started.py has.
     await desk.shows("README.md", "kubectl get modeldeployments -w", "Starting")
 
