@@ -365,22 +365,26 @@ async def test_route_that_takes_requests_of_the_model_is_named_until_it_is_delet
     assert sorted(note.split(":")[0] for note in notes) == ["OtherRouteWins", "ThisRouteWins"]
 
 
+_GUIDE = "docs/guides/gateways.md"
+#: Its commands in order, and what each prints.
+_COMMANDS = (
+    (_GUIDE, "kubectl get gatewayclasses", ""),
+    (_GUIDE, "kubectl -n risk apply -f gateway.yaml", "public"),
+    (_GUIDE, "kubectl -n risk apply -f model.yaml", "created"),
+    (_GUIDE, "kubectl modeldeploy status fraud -n risk", "Ready: Version 7 "),
+    (_GUIDE, "kubectl -n risk get httproute fraud", "fraud.example.org"),
+)
+
+
 async def test_commands_of_the_guide_give_a_route_that_is_accepted(
     cluster: Cluster, controller: Controller, tmp_path: Path
 ) -> None:
-    page = "docs/guides/gateways.md"
     desk = Desk.of(cluster, tmp_path)
-    found = {one.body["kind"]: one.body for one in of_page(page)}
+    manifests = {one.body["kind"]: one.body for one in of_page(_GUIDE)}
     # The class of the simulated gateway.
-    found["Gateway"]["spec"]["gatewayClassName"] = "test"
-    (tmp_path / "gateway.yaml").write_text(json.dumps(found["Gateway"]))
-    (tmp_path / "model.yaml").write_text(json.dumps(found["ModelDeployment"]))
-    for beginning, text in (
-        ("kubectl get gatewayclasses", ""),
-        ("kubectl -n risk apply -f gateway.yaml", "public"),
-        ("kubectl -n risk apply -f model.yaml", "created"),
-        ("kubectl modeldeploy status fraud -n risk", "Ready: Version 7 "),
-        ("kubectl -n risk get httproute fraud", "fraud.example.org"),
-    ):
+    manifests["Gateway"]["spec"]["gatewayClassName"] = "test"
+    (tmp_path / "gateway.yaml").write_text(json.dumps(manifests["Gateway"]))
+    (tmp_path / "model.yaml").write_text(json.dumps(manifests["ModelDeployment"]))
+    for page, beginning, text in _COMMANDS:
         done = await desk.run(page, beginning)
         assert (done.code, text in done.text) == (0, True), f"{beginning}\n{done.text}"

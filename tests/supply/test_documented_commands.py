@@ -36,7 +36,6 @@ OTHERWISE = {
         "tests/supply/test_pipelines.py",
         ("sh environments.sh", "ALIAS=production"),
     ),
-    "docs/guides/gateways.md": ("tests/integration/test_gateway.py", ("kubectl ",)),
     "docs/guides/pipelines.md": ("tests/supply/test_pipelines.py", ("",)),
     "docs/guides/signatures.md": (
         "tests/unit/fetch/signatures/test_signatures.py",
