@@ -16,6 +16,7 @@ import yaml
 
 from canarium.render.runtime_adaptation import adapted
 from chart.rendering import helm, load, rendered_text
+from sandbox import binaries
 from support import docs
 from support.docs import commands
 from support.pages import FOR_READERS
@@ -132,3 +133,29 @@ def test_comparison_counts_the_sources_of_checks() -> None:
     page = (ROOT / "docs" / "comparison.md").read_text()
     [(count, named)] = re.findall(r"\| Metric providers \| (\d+): ([^;|]+)", page)
     assert int(count) == len(sources) == len(named.split(", "))
+
+
+def test_supported_versions_are_those_of_the_tests() -> None:
+    page = (ROOT / "docs" / "reference" / "supported-versions.md").read_text()
+    tested = dict(re.findall(r"(?m)^\| ([^|]+?) \| [^|]+ \| ([^|]+?) \|$", page))
+    chart = yaml.safe_load((ROOT / "charts" / "canarium" / "Chart.yaml").read_text())
+    [oldest] = re.findall(r">=([\d.]+)\.0-0", chart["kubeVersion"])
+    assert f"| Kubernetes | {oldest} or newer |" in page
+    assert f"Canarium {chart['appVersion']} " in page
+    older = (ROOT / "tests" / "integration" / "test_older_api_server.py").read_text()
+    [emulated] = re.findall(r"--emulated-version=([\d.]+)", older)
+    newest = binaries.version(binaries.TOOLS["kube-apiserver"])
+    assert tested["Kubernetes"] == f"{newest}, and an API server with the API of {emulated}"
+    for title, folder, module in (
+        ("Gateway API, by Contour", "sandbox/go/contour", "github.com/projectcontour/contour"),
+        (
+            "Gateway API, by Envoy Gateway",
+            "sandbox/go/envoy-gateway",
+            "github.com/envoyproxy/gateway",
+        ),
+        ("Argo CD", "sandbox/go/argocd", "github.com/argoproj/argo-cd/v3"),
+        ("Istio", "tests/integration/istio", "istio.io/api"),
+    ):
+        required = (ROOT / folder / "go.mod").read_text()
+        [version] = re.findall(rf"(?m)^(?:require)?\s*{re.escape(module)} (v\S+)", required)
+        assert tested[title].split(",")[0] == version
