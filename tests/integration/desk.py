@@ -94,6 +94,8 @@ class Desk:
                     line = (await process.stdout.readline()).decode()
                     assert line, printed
                     printed += line
+        except TimeoutError:
+            raise AssertionError(f"no {text} in: {printed}") from None
         finally:
             os.killpg(process.pid, signal.SIGINT)
             await process.communicate()

@@ -207,7 +207,7 @@ async def test_first_commands_of_the_readme_show_the_model(cluster: Cluster, des
     done = await desk.run("examples/README.md", "kubectl apply -f examples/models/fraud-v1.yaml")
     assert (done.code, "unchanged" in done.text) == (0, True), done.text
     # The smoke test needs a server, which e2e/test_getting_started.py has.
-    await desk.shows("README.md", "kubectl get modeldeployments -w", "Starting")
+    await desk.shows("README.md", "kubectl get modeldeployments -w", "fraud")
 
 
 async def test_model_that_replaces_an_inference_service_becomes_ready(
