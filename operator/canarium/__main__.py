@@ -142,6 +142,14 @@ def _add_limits(run: argparse.ArgumentParser) -> None:
         "--burst", type=int, default=_DEFAULT.burst, help="maximum burst of API writes"
     )
     run.add_argument("--lease-namespace", help="elect a leader through a Lease in this namespace")
+    run.add_argument(
+        "--shards",
+        type=int,
+        default=_DEFAULT.shards,
+        metavar="NUMBER",
+        help="divide the namespaces into so many shards, by a hash of their names, and lead them "
+        "together with the other processes of the Lease; default: 1, one process leads all",
+    )
     add_lease_times(run)
 
 

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 _CLUSTER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 _REGISTRY = re.compile(r"[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*")
+#: Each leader watches everything: far fewer processes than this keep an API server busy.
+_MOST_SHARDS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Config:
     #: Maximum writes per second, and the size of a burst.
     qps: float = 200.0
     burst: int = 400
+    #: Shards of the managed namespaces, which several processes lead side by side; 1: one leads.
+    shards: int = 1
     #: Namespace of the Lease; None: no leader election.
     lease_namespace: str | None = None
     #: When a silent leader is replaced, when a leader that cannot renew gives up, and the wait
@@ -111,6 +115,10 @@ class Config:
             raise ValueError("--workers must be at least 1")
         if self.qps <= 0 or self.burst < 1:
             raise ValueError("--qps must be above 0 and --burst at least 1")
+        if not 1 <= self.shards <= _MOST_SHARDS:
+            raise ValueError(f"--shards must be at least 1 and at most {_MOST_SHARDS}")
+        if self.shards > 1 and not self.lease_namespace:
+            raise ValueError("--shards requires --lease-namespace, where the leaders agree on them")
         check_lease_times(self.lease_duration, self.lease_renew, self.lease_retry)
         self._check_prometheus()
 

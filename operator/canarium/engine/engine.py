@@ -9,6 +9,7 @@ from typing import cast
 
 from canarium.engine.cache.analysis_targets import analysis_target
 from canarium.engine.cache.informers import Informers, Namespace
+from canarium.engine.cache.model_deployments import CachedModel
 from canarium.engine.cache.store import Key, Store
 from canarium.engine.cache.volume_sources import sources
 from canarium.engine.external_facts import ExternalFacts
@@ -44,7 +45,8 @@ class Engine:
     `store.parents.observe`.
 
     `workers` is how many keys are worked on at once, besides the workers reserved for rollbacks;
-    `cluster_name` is part of the tags in registries.
+    `cluster_name` is part of the tags in registries; `leads` returns whether this process decides
+    about the models of a namespace, all of them by default.
     """
 
     def __init__(
@@ -63,12 +65,16 @@ class Engine:
         approvals_enforced: bool = False,
         cluster_name: str = "",
         built_in: Mapping[str, RuntimeTemplate] | None = None,
+        leads: Callable[[str], bool] | None = None,
     ) -> None:
         self.timing = timing or Timing()
         self.queue: WorkQueue[Key] = WorkQueue(
             self.timing, observer, share=itemgetter(0), workers=workers + EXPRESS
         )
-        self.store = Store(self.queue.add)
+        self._leads = leads
+        #: Models that this process may have work under way for, where it may have to end that.
+        self._decided: set[Key] = set()
+        self.store = Store(self.queue.add if leads is None else self._wake)
         if built_in is not None:
             self.store.runtimes.built_in = built_in
         self.informers = Informers(
@@ -151,7 +157,36 @@ class Engine:
 
     def _signalled(self, key: Key, urgent: bool) -> None:
         """Queues a model whose signals changed; one that fails a version takes priority."""
-        self.queue.add(key, Urgency.FAULT if urgent else Urgency.CHANGE)
+        self._wake(key, Urgency.FAULT if urgent else Urgency.CHANGE)
+
+    def _wake(self, key: Key, urgency: Urgency) -> None:
+        if self.leads(key[0]):
+            self.queue.add(key, urgency)
+
+    def leads(self, namespace: str) -> bool:
+        """Returns whether this process decides about models in `namespace`."""
+        return self._leads is None or self._leads(namespace)
+
+    @property
+    def led_models(self) -> Mapping[Key, CachedModel]:
+        """The models that this process decides about, by namespace and name."""
+        models = self.store.parents.items
+        if self._leads is None:
+            return models
+        return {key: model for key, model in models.items() if self._leads(key[0])}
+
+    def take(self, concerned: Callable[[str], bool]) -> None:
+        """Begins to decide about the models of namespaces that this process leads from now on."""
+        for key in self.store.parents.items:
+            if concerned(key[0]):
+                self._wake(key, Urgency.CHANGE)
+
+    async def hand_over(self, concerned: Callable[[str], bool]) -> None:
+        """Ends all work for the models of namespaces that this process leads no longer."""
+        await self.workers.finished(lambda key: concerned(key[0]))
+        for key in [key for key in self._decided if concerned(key[0])]:
+            self._decided.discard(key)
+            self.reconciler.forget(key)
 
     def watches(self, namespace: str) -> bool:
         """Returns whether models in `namespace` are observed.
@@ -172,7 +207,14 @@ class Engine:
         await self.informers.stop(namespace)
 
     async def reconcile(self, key: Key) -> None:
-        """Reconciles `key`, or queues it again until its namespace has been listed."""
+        """Reconciles `key`, or queues it again until its namespace has been listed.
+
+        A delay may be due after another process has taken its namespace.
+        """
+        if self._leads is not None:
+            if not self._leads(key[0]):
+                return
+            self._decided.add(key)
         if self.informers.covers(key[0]):
             await self.reconciler.reconcile(key)
         elif self.store.parent(key):

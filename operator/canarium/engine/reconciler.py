@@ -85,7 +85,7 @@ class Reconciler:
         """Reconciles `key` once. Raises ApiError when a write should be retried."""
         parent = self._store.parents.items.get(key)
         if parent is None or parent.raw["metadata"].get("deletionTimestamp"):
-            self._forget(key)
+            self.forget(key)
             if parent:
                 await self._deletions.handle(key, parent.raw)
             return
@@ -119,7 +119,7 @@ class Reconciler:
                 await self._executor.repair(raw, freeze_route=decision.freeze_route)
         except WriteRejected as rejected:
             if key not in self._store.parents.items:
-                self._forget(key)  # It was deleted meanwhile, with its children.
+                self.forget(key)  # It was deleted meanwhile, with its children.
                 return
             inputs = (raw["metadata"]["generation"], self._store.selected_runtime(key))
             self._rejections.add(key, inputs, rejected.rejection)
@@ -172,8 +172,9 @@ class Reconciler:
         urgent = self._queue.urgency(key) is Urgency.FAULT
         return is_rollback(action) or (urgent and isinstance(action, SelectColor | SetRouteWeights))
 
-    def _forget(self, key: Key) -> None:
-        """Drops what is kept of a deleted model."""
+    def forget(self, key: Key) -> None:
+        """Drops what is kept of a model that was deleted or that another process decides about, and
+        ends what was requested for it."""
         self._carried_out.pop(key, None)
         self._failed_at.pop(key, None)
         self._observer.deleted(key)

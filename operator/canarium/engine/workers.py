@@ -18,6 +18,8 @@ from canarium.untrusted.error_log import ErrorLog
 log = logging.getLogger(__name__)
 #: Workers that take only rollbacks, so that other work cannot delay these.
 EXPRESS = 2
+#: Seconds between two checks whether reconciles have ended.
+_FINISHED_EVERY = 0.02
 
 
 class Workers:
@@ -62,6 +64,11 @@ class Workers:
         """Returns for how many seconds each key that is being reconciled has been."""
         now = self._timing.clock()
         return [now - began for _, began in self._busy.values()]
+
+    async def finished(self, concerned: Callable[[Key], bool]) -> None:
+        """Waits until none of these keys is being reconciled."""
+        while any(concerned(key) for key, _ in self._busy.values()):
+            await self._timing.sleep(_FINISHED_EVERY)
 
     def slowest(self) -> tuple[Key, float] | None:
         """Returns the key that has been reconciling for longest, and for how many seconds."""

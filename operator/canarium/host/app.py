@@ -24,11 +24,13 @@ from canarium.host.kopf_watch import Insights, KopfWatch
 from canarium.host.model_metrics import model_series
 from canarium.host.namespaces import NamespaceSelection
 from canarium.host.scope_conflicts import LEASE, SCOPE, ScopeConflicts
+from canarium.host.sharding import Sharding
 from canarium.kube.clock import Timing
-from canarium.kube.http import Client
+from canarium.kube.http import Client, Fence
 from canarium.kube.identity import Identity
 from canarium.kube.lease import Lease
 from canarium.kube.limiter import ConcurrencyLimits
+from canarium.kube.shared_lease import SharedLease
 from canarium.kube.throttle import Throttle
 from canarium.kube.trust import Trust
 from canarium.render.fetch_container import FetcherConfig
@@ -60,7 +62,8 @@ class Application:
         self._settings = settings
         self._stack = AsyncExitStack()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._lease: Lease | None = None
+        self._lease: Lease | SharedLease | None = None
+        self._sharding: Sharding | None = None
         self._trust: Trust | None = None
         self._leading = False
         self._timing = Timing()
@@ -88,23 +91,13 @@ class Application:
             )
         )
         self._trust = client.trust
-        if settings.lease_namespace:
-            self._lease = Lease(
-                client,
-                settings.lease_namespace,
-                LEASE,
-                identity,
-                duration=settings.lease_duration,
-                renew=settings.lease_renew,
-                retry=settings.lease_retry,
-                notes={SCOPE: scope_conflicts.scope(settings)},
-            )
+        fence = self._candidacy(identity)
         throttle = Throttle(settings.qps, settings.burst)
         selected = bool(settings.namespace_selector)
         self.engine = Engine(
             client.guarded(
                 throttle,
-                self._lease.left if self._lease else None,
+                fence,
                 ConcurrencyLimits.of(settings.workers + EXPRESS),
             ),
             namespaces=() if selected else settings.namespaces or (None,),
@@ -132,7 +125,10 @@ class Application:
                 settings.runtime_image_registry, user_ids=not settings.assigned_user_ids
             ),
             prometheus=_prometheus(settings),
+            leads=self._sharding.leads if self._sharding else None,
         )
+        if self._sharding:
+            self._sharding.connect(self.engine)
         self.watching = KopfWatch(client, self.engine, self.insights)
         if metrics:
             await self._measure(metrics)
@@ -149,6 +145,25 @@ class Application:
         self._spawn("comparison of models", self.watching.compare())
         self._spawn("engine", self._operate())
 
+    def _candidacy(self, identity: Identity) -> Fence | None:
+        """Makes this process a candidate of its Lease, if any; returns the fence of its writes."""
+        settings = self._settings
+        if not settings.lease_namespace:
+            return None
+        where = (self._client, settings.lease_namespace, LEASE, identity)
+        times = (settings.lease_duration, settings.lease_renew, settings.lease_retry)
+        notes = {SCOPE: scope_conflicts.scope(settings)}
+        if settings.shards == 1:
+            self._lease = lease = Lease(*where, *times, notes=notes)
+            return lambda namespace: lease.left()
+        self._lease = shared = SharedLease(*where, settings.shards, *times, notes=notes)
+        self._sharding = Sharding(shared, settings.shards)
+        return shared.left
+
+    def _is_leading(self) -> bool:
+        running = self.engine.workers.running
+        return running and (self._sharding is None or self._sharding.led() > 0)
+
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._tasks[name] = asyncio.create_task(work, name=name)
 
@@ -161,12 +176,13 @@ class Application:
                 oldest_watch=lambda: max(
                     (r.age() for r in engine.informers.reflectors()), default=0.0
                 ),
-                leading=lambda: engine.workers.running,
-                phases=lambda: (p.phase for p in engine.store.parents.items.values()),
+                leading=self._is_leading,
+                phases=lambda: (p.phase for p in engine.led_models.values()),
                 running=engine.workers.running_for,
                 workers=engine.workers.capacity,
                 server=self._client.server,
                 lease=LEASE if self._lease else "",
+                shards=sharding.led if (sharding := self._sharding) else None,
             )
         )
         port = self._settings.metrics_port or 0
@@ -201,9 +217,10 @@ class Application:
             self._leading = True
             self._spawn("Lease guard", self._exit_when_lost(self._lease))
         self.engine.store.server_minor = await server_version.minor_version(self._client)
-        log.info("leading")
+        if self._sharding is None:
+            log.info("leading")
 
-    async def _elected(self, lease: Lease) -> None:
+    async def _elected(self, lease: Lease | SharedLease) -> None:
         """Waits until this process holds the Lease and no other operator manages its namespaces."""
         settings = self._settings
         others = ScopeConflicts(
@@ -229,7 +246,7 @@ class Application:
             await self._timing.sleep(self._timing.jitter(self._settings.lease_retry))
         self._waiting = []
 
-    async def _exit_when_lost(self, lease: Lease) -> None:
+    async def _exit_when_lost(self, lease: Lease | SharedLease) -> None:
         """Ends writes under way, and then the process; the fence already stops new writes."""
         await lease.lost.wait()
         log.error("lost the Lease: another operator may write now")

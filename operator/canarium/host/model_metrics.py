@@ -23,7 +23,7 @@ def model_series(engine: Engine, metrics: OperatorMetrics) -> ModelSeries:
             )
 
     return ModelSeries(
-        models=lambda: engine.store.parents.items,
+        models=lambda: engine.led_models,
         checks=checks,
         rollbacks=metrics.rollbacks,
         outcomes=metrics.outcomes,

@@ -22,17 +22,20 @@ from canarium.kube.clock import Timing
 from canarium.kube.credentials import ApiCredentials
 from canarium.kube.errors import ApiError
 from canarium.kube.limiter import ConcurrencyLimits
-from canarium.kube.resources import Resource
+from canarium.kube.resources import Resource, namespace_of
 from canarium.kube.retries import Retries
 from canarium.kube.throttle import Throttle, urgency
 from canarium.kube.trust import Trust
 from canarium.kube.turns import FairTurns
 
 Body = dict[str, Any]
+#: Operations of a JSON patch.
+Operations = list[Body]
 #: Verb and resource of a request, for metrics.
 Label = tuple[str, str]
-#: Returns for how many seconds writes are still allowed; 0 or less: not at all.
-Fence = Callable[[], float]
+#: Returns for how many seconds writes in a namespace are still allowed; 0 or less: not at all. The
+#: namespace is "" for objects of the cluster.
+Fence = Callable[[str], float]
 
 _JSON = "application/json"
 _MERGE = "application/merge-patch+json"
@@ -320,7 +323,7 @@ class Client:
         self,
         method: str,
         path: str,
-        body: Body | None = None,
+        body: Body | Operations | None = None,
         *,
         query: dict[str, str] | None = None,
         content_type: str = _JSON,
@@ -341,7 +344,7 @@ class Client:
         self,
         method: str,
         path: str,
-        body: Body | None,
+        body: Body | Operations | None,
         query: dict[str, str] | None,
         content_type: str,
         label: Label | None,
@@ -349,7 +352,7 @@ class Client:
         if self._throttle and method != "GET":
             await self._throttle.admit()
         async with self._seat(method):
-            limit = _READ_TIMEOUT if method == "GET" else self._write_timeout()
+            limit = _READ_TIMEOUT if method == "GET" else self._write_timeout(path)
             try:
                 async with self._session.request(
                     method,
@@ -387,12 +390,12 @@ class Client:
         finally:
             limiter.give_back(seat, refused=refused, may_be_fault=may_be_fault)
 
-    def _write_timeout(self) -> float:
-        """Returns for how many seconds a write may be under way.
+    def _write_timeout(self, path: str) -> float:
+        """Returns for how many seconds a write at `path` may be under way.
 
         Raises ApiError when another process may write by now.
         """
-        left = self._fence() if self._fence else _READ_TIMEOUT
+        left = self._fence(namespace_of(path)) if self._fence else _READ_TIMEOUT
         if left <= 0:
             raise ApiError(0, "NotLeading", "the Lease has expired: another operator may write now")
         return min(left, _READ_TIMEOUT)

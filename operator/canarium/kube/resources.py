@@ -34,6 +34,11 @@ class Resource:
         return "/" + "/".join(parts)
 
 
+def namespace_of(path: str) -> str:
+    """Returns the namespace in the path of a request; "" for an object of the cluster."""
+    return path.partition("/namespaces/")[2].partition("/")[0]
+
+
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 RECORDS = Resource("apps", "v1", "controllerrevisions", "ControllerRevision")
 PODS = Resource("", "v1", "pods", "Pod")

@@ -124,7 +124,7 @@ class Notifier:
             await lease.acquire()
             stack.push_async_callback(lease.release)
             log.info("delivering to %s", ", ".join(self._senders))
-            guarded = client.guarded(Throttle(20, 50), lease.left)
+            guarded = client.guarded(Throttle(20, 50), lambda namespace: lease.left())
             cursors = Cursors(guarded, options.namespace, NAME, self._timing)
             await self._load(cursors)
             await self._deliver(client, cursors, lease)

@@ -193,6 +193,9 @@ class _States(Collector):
             ("canarium_leader", "1 in the process that may write", int(state.leading())),
         ):
             yield GaugeMetricFamily(name, text, value=value)
+        if state.shards is not None:
+            text = "Shards that the process leads; only with scope.shards above 1"
+            yield GaugeMetricFamily("canarium_shards_led", text, value=state.shards())
         models = GaugeMetricFamily("canarium_models", "Models by phase", labels=["phase"])
         for phase, count in Tally(state.phases()).items():
             models.add_metric([phase], count)

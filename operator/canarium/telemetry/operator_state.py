@@ -24,3 +24,5 @@ class State:
     server: str = ""
     #: The name of the Lease.
     lease: str = ""
+    #: How many shards this process leads; None where one process leads all.
+    shards: Callable[[], int] | None = None

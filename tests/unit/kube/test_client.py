@@ -90,7 +90,7 @@ async def test_no_connection_is_an_api_error_without_status(client: Client) -> N
 
 
 async def test_process_without_the_lease_may_read_and_not_write(api: Any, client: Client) -> None:
-    client._fence = lambda: 0.0
+    client._fence = lambda namespace: 0.0
     await client.list(PODS, "ns")
     with pytest.raises(ApiError) as caught:
         await client.delete(DEPLOYMENTS, "ns", "web")

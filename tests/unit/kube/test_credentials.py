@@ -79,7 +79,7 @@ async def test_watch_is_signed_afresh_too(api: Any) -> None:
 
 async def test_nothing_is_written_when_the_lease_has_run_out(api: Any, client: Client) -> None:
     left = [5.0]
-    guarded = client.guarded(Throttle(100, 10), lambda: left[0])
+    guarded = client.guarded(Throttle(100, 10), lambda namespace: left[0])
     await guarded.create(DEPLOYMENTS, "ns", {"metadata": {"name": "web"}})
     left[0] = 0.0
     with pytest.raises(ApiError, match="NotLeading"):
@@ -90,7 +90,7 @@ async def test_nothing_is_written_when_the_lease_has_run_out(api: Any, client: C
 
 async def test_write_under_way_ends_with_the_lease(api: Any, client: Client) -> None:
     api.slow = asyncio.Event()
-    guarded = client.guarded(Throttle(100, 10), lambda: 0.05)
+    guarded = client.guarded(Throttle(100, 10), lambda namespace: 0.05)
     began = asyncio.get_running_loop().time()
     with pytest.raises(ApiError):
         await guarded.create(DEPLOYMENTS, "ns", {"metadata": {"name": "web"}})
