@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -11,6 +13,9 @@ from canarium_cli.doctor.facts import Facts
 from canarium_cli.doctor.finding import Finding, ok, problem, unreadable, warning
 
 SUBJECT, LEADER = "operator", "leader"
+#: The holder of a Lease that several operators hold, and the prefix of their records on it.
+_SHARDS = re.compile(r"([0-9]+) shards")
+_RECORDS = "canarium.dev/leader-"
 #: Clocks of this machine and of the operator's node may differ by so many seconds.
 _CLOCKS = 30.0
 
@@ -72,7 +77,10 @@ def _leader(facts: Facts) -> Iterator[Finding]:
         for lease in fresh:
             holder = text(part(lease, "spec"), "holderIdentity")
             where = text(part(lease, "metadata"), "namespace")
-            yield ok(LEADER, f"{holder} holds Lease/canarium (namespace {where})")
+            if shards := _SHARDS.fullmatch(holder):
+                yield from _leaders_of_shards(lease, int(shards[1]), where)
+            else:
+                yield ok(LEADER, f"{holder} holds Lease/canarium (namespace {where})")
         return
     if not facts["leases"]:
         if facts["deployments"]:
@@ -85,6 +93,36 @@ def _leader(facts: Facts) -> Iterator[Finding]:
         since = f"was last renewed {age:.0f} s ago" if age is not None else "was never renewed"
         text_ = f"Lease/canarium (namespace {where}) {since}, so no operator is in charge"
         yield problem(LEADER, text_, "Check that the operator runs and reaches the API server")
+
+
+def _leaders_of_shards(lease: Raw, count: int, where: str) -> Iterator[Finding]:
+    """Who leads which of several shards, and shards that have no leader."""
+    led: set[int] = set()
+    for name, shards in sorted(_records(lease)):
+        led |= shards
+        numbers = ", ".join(map(str, sorted(shards)))
+        part_ = f"shards {numbers} of {count}" if shards else f"none of {count} shards"
+        yield ok(LEADER, f"{name} leads {part_} (namespace {where})")
+    if missing := sorted(set(range(count)) - led):
+        numbers = ", ".join(map(str, missing))
+        yield problem(
+            LEADER,
+            f"No operator leads shards {numbers} of {count} (namespace {where}): models in their "
+            "namespaces are not managed",
+            "Check the logs of the operator's pods: one takes them within seconds",
+        )
+
+
+def _records(lease: Raw) -> Iterator[tuple[str, set[int]]]:
+    """Name and shards of each leader; records that cannot be read are left out."""
+    for key, value in part(part(lease, "metadata"), "annotations").items():
+        if not key.startswith(_RECORDS):
+            continue
+        try:
+            body = json.loads(value)
+            yield str(body["leader"]), set(map(int, body["shards"]))
+        except (ValueError, TypeError, KeyError):
+            continue
 
 
 def _fresh(facts: Facts) -> list[Raw]:

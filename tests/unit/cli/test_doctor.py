@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from canarium.api import crd
+from canarium.kube.shards import Leader, holder_of
 from canarium_cli.doctor.examination import findings, installation_findings
 from canarium_cli.doctor.facts import Facts, Read
 from canarium_cli.doctor.finding import Finding, Level
@@ -130,6 +131,32 @@ def test_older_and_newer_definitions_are_distinguished() -> None:
 )
 def test_leader_that_is_missing_or_silent_is_a_problem(leases: Any, said: str) -> None:
     assert said in one_problem(facts(leases=leases))
+
+
+def shared(**records: str) -> dict[str, Any]:
+    """The Lease of four shards, with records as the operator writes them."""
+    body = lease()
+    body["spec"]["holderIdentity"] = holder_of(4)
+    leaders = [
+        Leader(name.replace("_", "-"), frozenset(map(int, shards.split())), 3, 15.0)
+        for name, shards in records.items()
+    ]
+    body["metadata"]["annotations"] |= {one.key: one.text() for one in leaders}
+    return body
+
+
+def test_leaders_of_shards_are_listed_with_their_shards() -> None:
+    given = facts(leases=[shared(pod_1="0 3", pod_2="1 2", pod_3="")])
+    assert [one.message for one in findings(given) if one.subject == "leader"] == [
+        "pod-1 leads shards 0, 3 of 4 (namespace canarium)",
+        "pod-2 leads shards 1, 2 of 4 (namespace canarium)",
+        "pod-3 leads none of 4 shards (namespace canarium)",
+    ]
+
+
+def test_shards_without_a_leader_are_a_problem() -> None:
+    given = facts(leases=[shared(pod_1="0 3")])
+    assert "No operator leads shards 1, 2 of 4 (namespace canarium)" in one_problem(given)
 
 
 def test_operator_without_ready_pods_is_a_problem_with_the_reason() -> None:
