@@ -11,6 +11,7 @@ from canarium.core.facts import check_templates, takeover
 from canarium.core.facts.resolution import RESOLVE_ANNOTATION
 from canarium.core.facts.traffic_record import ANNOTATIONS
 from canarium.host.scope_conflicts import SCOPE
+from canarium.kube.shards import RECORD
 from canarium.render import labels
 from canarium.render.gate_job import GATE_OF
 
@@ -96,6 +97,8 @@ OF_OTHERS: Mapping[str, str] = {
     labels.RESOLVED: "Pods: the fixed URI for which the moving reference of the model stood.",
     labels.GATE_NONCE: "Jobs of gates: which run of the gate it is.",
     SCOPE: "The Lease of the operator: the namespaces that it manages.",
+    RECORD: "The same Lease, where several replicas lead: the shards of one (JSON). See "
+    "[several leaders](../guides/leaders.md).",
 }
 #: Names with the same prefix that are neither labels nor annotations.
 ELSEWHERE: Mapping[str, str] = {

@@ -67,7 +67,9 @@ Row = tuple[str, str, tuple[str, ...], str]
 def page() -> str:
     """Returns the page's text."""
     operator, notifier = OperatorMetrics(), NotifierMetrics()
-    operator.describe(State(lambda: 0, lambda: 0, lambda: 0, lambda: True, lambda: ()))
+    operator.describe(
+        State(lambda: 0, lambda: 0, lambda: 0, lambda: True, lambda: (), shards=lambda: 0)
+    )
     notifier.describe(lambda: ())
     models = ((f.name, f.kind, ("namespace", "name", *f.labels), f.text) for f in FAMILIES)
     registered = list(_registered(operator.registry))

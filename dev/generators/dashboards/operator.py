@@ -30,7 +30,11 @@ def dashboard() -> Json:
         "canarium-operator",
         "Canarium / Operator",
         [
-            Panel("Leader", (("canarium_leader", "{{pod}}"),), text="Exactly one pod is 1."),
+            Panel(
+                "Leader",
+                (("canarium_leader", "{{pod}}"),),
+                text="Exactly one pod is 1; with scope.shards, each pod that leads.",
+            ),
             Panel(
                 "Models by phase",
                 ((f"sum by (phase) (canarium_models and {_LEADER})", "{{phase}}"),),
