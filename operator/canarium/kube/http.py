@@ -29,12 +29,9 @@ from canarium.kube.trust import Trust
 from canarium.kube.turns import FairTurns
 
 Body = dict[str, Any]
-#: Operations of a JSON patch.
-Operations = list[Body]
 #: Verb and resource of a request, for metrics.
 Label = tuple[str, str]
-#: Returns for how many seconds writes in a namespace are still allowed; 0 or less: not at all. The
-#: namespace is "" for objects of the cluster.
+#: Returns for how many seconds writes in a namespace are still allowed; 0 or less: not at all.
 Fence = Callable[[str], float]
 
 _JSON = "application/json"
@@ -245,7 +242,7 @@ class Client:
             patch,
             query={"fieldManager": FIELD_MANAGER},
             content_type=_MERGE,
-            label=("patch", _of(resource, subresource)),
+            label=("patch", resource.part(subresource)),
         )
 
     async def replace(
@@ -256,7 +253,7 @@ class Client:
         body: Body,
         subresource: str | None = None,
     ) -> Body:
-        path, label = resource.path(namespace, name, subresource), _of(resource, subresource)
+        path, label = resource.path(namespace, name, subresource), resource.part(subresource)
         return await self.request("PUT", path, body, label=("update", label))
 
     async def delete(
@@ -323,7 +320,7 @@ class Client:
         self,
         method: str,
         path: str,
-        body: Body | Operations | None = None,
+        body: Body | Sequence[Body] | None = None,
         *,
         query: dict[str, str] | None = None,
         content_type: str = _JSON,
@@ -344,7 +341,7 @@ class Client:
         self,
         method: str,
         path: str,
-        body: Body | Operations | None,
+        body: Body | Sequence[Body] | None,
         query: dict[str, str] | None,
         content_type: str,
         label: Label | None,
@@ -399,7 +396,3 @@ class Client:
         if left <= 0:
             raise ApiError(0, "NotLeading", "the Lease has expired: another operator may write now")
         return min(left, _READ_TIMEOUT)
-
-
-def _of(resource: Resource, subresource: str | None) -> str:
-    return f"{resource.plural}/{subresource}" if subresource else resource.plural

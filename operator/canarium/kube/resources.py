@@ -33,6 +33,10 @@ class Resource:
             parts.append(subresource)
         return "/" + "/".join(parts)
 
+    def part(self, subresource: str | None) -> str:
+        """Returns the name of the resource, or of a subresource, as roles and metrics have it."""
+        return f"{self.plural}/{subresource}" if subresource else self.plural
+
 
 def namespace_of(path: str) -> str:
     """Returns the namespace in the path of a request; "" for an object of the cluster."""
