@@ -89,6 +89,15 @@ async def test_no_connection_is_an_api_error_without_status(client: Client) -> N
     assert caught.value.status == 0
 
 
+async def test_write_is_fenced_by_the_namespace_in_its_path(api: Any, client: Client) -> None:
+    client._fence = lambda namespace: 5.0 if namespace == "ns" else 0.0
+    await client.create(DEPLOYMENTS, "ns", {"metadata": {"name": "web"}})
+    with pytest.raises(ApiError) as caught:
+        await client.create(DEPLOYMENTS, "other", {"metadata": {"name": "web"}})
+    assert caught.value.reason == "NotLeading"
+    assert [r.path for r in api.requests] == [DEPLOYMENTS.path("ns")]
+
+
 async def test_process_without_the_lease_may_read_and_not_write(api: Any, client: Client) -> None:
     client._fence = lambda namespace: 0.0
     await client.list(PODS, "ns")
