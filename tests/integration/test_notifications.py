@@ -223,6 +223,27 @@ async def first_version(cluster: Cluster, folder: Path) -> None:
     await cluster.phase("Ready", "1")
 
 
+@rule("R21", "R28")
+async def test_text_with_an_unknown_variable_is_a_condition_with_its_field_and_serving_continues(
+    cluster: Cluster,
+) -> None:
+    def reported(status: dict[str, Any]) -> str | None:
+        return next(
+            (c["message"] for c in status["conditions"] if c["type"] == "NotificationsReady"), None
+        )
+
+    cluster.apply("1", notifications={"title": "{{ nmae }}"})
+    status = await cluster.phase("Ready", "1")
+    assert (reported(status) or "").startswith(
+        "spec.notifications.title: line 1: nmae is undefined"
+    )
+    assert "NotificationTextInvalid" in await cluster.event_reasons("NotificationTextInvalid")
+    revision = status["stable"]["revision"]
+    cluster.apply("1", notifications={"title": "{{ name }}"})
+    status = await cluster.until(lambda s: reported(s) is None)
+    assert (status["phase"], status["stable"]["revision"]) == ("Ready", revision)
+
+
 @rule("R28")
 @pytest.mark.parametrize("how", ["500", "slow", "silent", "down"])
 async def test_rollout_is_over_before_a_receiver_accepts_and_nothing_is_lost(

@@ -39,6 +39,7 @@ from canarium.kube.client import Api
 from canarium.kube.clock import Timing
 from canarium.kube.throttle import first
 from canarium.render.fetch_container import FetcherConfig
+from canarium.render.notification_text import first_fault
 from canarium.telemetry import log_context
 
 log = logging.getLogger(__name__)
@@ -206,6 +207,7 @@ class Reconciler:
             self._external.add_to(facts, key),
             rejections=self._rejections.of(key, (generation, facts.runtime)),
             modified=self._executor.modified(raw),
+            notification_fault=first_fault(raw["spec"].get("notifications")),
             approvals_enforced=self._approvals_enforced,
         )
         decision = plan(

@@ -8,6 +8,7 @@ is needed for them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from canarium.api.reasons import FailureReason
@@ -52,6 +53,14 @@ def model_text(field: str, source: str, variables: Mapping[str, Any]) -> str:
     return render(source, context, f"spec.notifications.{field}", json_leaf=False)
 
 
+def first_fault(notifications: Mapping[str, Any] | None) -> str | None:
+    """Returns what is wrong with the title or the body in spec.notifications, with its field."""
+    texts = ((field, (notifications or {}).get(field)) for field in ("title", "body"))
+    faults = (fault(field, source) for field, source in texts if isinstance(source, str))
+    return next((one for one in faults if one is not None), None)
+
+
+@lru_cache(maxsize=256)
 def fault(field: str, source: str) -> str | None:
     """Returns what is wrong with a template, for any notification."""
     try:

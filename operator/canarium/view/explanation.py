@@ -102,13 +102,16 @@ def _all(tree: Tree) -> Iterator[Explanation]:
             yield _explain(f"condition {condition.type}", condition.reason, condition.message)
 
 
-#: Conditions for which True is the trouble; for `Available` it is False. Others are explained by
-#: the phase, the wait or the failure.
+#: Conditions for which True is the trouble, and for which False is. Others are explained by the
+#: phase, the wait or the failure; those of the second row also hold up nothing.
 _BAD_IF_TRUE = ("PodsBlocked", "WritesRejected", "Stalled", "RouteConflicted", "DeletionBlocked")
+_BAD_IF_FALSE = ("Available", "SourceResolved", "RegistryTagged", "NotificationsReady")
 
 
 def _is_bad(kind: str, status: str) -> bool:
-    return status == "True" if kind in _BAD_IF_TRUE else kind == "Available" and status == "False"
+    return (status == "True" and kind in _BAD_IF_TRUE) or (
+        status == "False" and kind in _BAD_IF_FALSE
+    )
 
 
 def _explain(subject: str, word: str, evidence: str) -> Explanation:

@@ -27,6 +27,7 @@ from canarium.core.facts.observed import (
 )
 from canarium.core.facts.pods import Container
 from canarium.core.phases import terminating
+from canarium.render.notification_text import first_fault
 from canarium.signals.errors import NoAnswer
 from core.api_answers import denied
 from core.cluster import Cluster, gateway_spec, spec
@@ -371,6 +372,13 @@ CASES: dict[str, tuple[Callable[[], Plan], str]] = {
             serving(), modified=(Modified(ObjectRef("Deployment", "m-x"), ("spec.replicas",)),)
         ),
         "and the changes are kept: Deployment/m-x (spec.replicas)",
+    ),
+    "text of notifications": (
+        lambda: decided(
+            serving(),
+            notification_fault=first_fault({"title": "{{ name }}", "body": "{{ nmae }}"}),
+        ),
+        "spec.notifications.body: line 1: nmae is undefined; there is cluster, labels, message,",
     ),
 }
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from canarium.view.explanation import explanations
 from canarium.view.model import view
+from canarium.view.tree import Condition
 from view.samples import objects
 
 
@@ -40,3 +43,14 @@ def test_failure_before_the_first_weight_is_not_explained_as_one_with_traffic() 
     before = replace(tree, failure=replace(tree.failure, weight=0, step="1/3"))
     assert "; while it received no traffic (step 1/3)" in explanations(before)[0].evidence
     assert "%" not in before.failure.position if before.failure else False
+
+
+@pytest.mark.parametrize("kind", ["SourceResolved", "RegistryTagged", "NotificationsReady"])
+def test_trouble_that_holds_nothing_up_is_explained_while_a_version_serves(kind: str) -> None:
+    tree = view(*objects("ready"), old=10)
+    assert explanations(tree) == ()
+    condition = Condition(kind, "False", "SourceUnavailable", "refused", "2026-01-01T00:00:00Z")
+    [found] = explanations(replace(tree, conditions=(*tree.conditions, condition)))
+    assert (found.subject, found.evidence) == (f"condition {kind}", "refused")
+    well = replace(condition, status="True")
+    assert explanations(replace(tree, conditions=(*tree.conditions, well))) == ()

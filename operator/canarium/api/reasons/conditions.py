@@ -135,6 +135,12 @@ class ConditionType(Reason):
         "the `timeout` of the gate.",
         "When it is False, fix the gate or the system that the message names.",
     )
+    NOTIFICATIONS_READY = (
+        "NotificationsReady",
+        "The texts in `spec.notifications` can be rendered. Present only while they cannot.",
+        "When it is False, sinks send their own texts, followed by what is wrong.",
+        "When it is False, fix the text that the message names.",
+    )
     ROUTE_ACCEPTED = (
         "RouteAccepted",
         "Every gateway has accepted the current generation of the route.",
@@ -327,6 +333,13 @@ class ConditionReason(Reason):
         "`RuntimeOutdated`: the runtime was edited after this revision was created.",
         "Keeps the pods as they are.",
         "To adopt the newer runtime, change `spec.restartToken`.",
+    )
+    NOTIFICATION_TEXT_INVALID = (
+        "NotificationTextInvalid",
+        "`NotificationsReady`: `title` or `body` of `spec.notifications` is not a template, or "
+        "uses a variable that does not exist.",
+        "Notifies with the texts of the sinks, followed by what is wrong.",
+        "Fix the text that the message names.",
     )
     ADMISSION_POLICY = (
         "AdmissionPolicy",

@@ -222,6 +222,8 @@ class Observed:
     #: One for each object, the most important first.
     rejections: tuple[Rejection, ...] = ()
     modified: tuple[Modified, ...] = ()
+    #: What is wrong with a text in spec.notifications, with the path of its field.
+    notification_fault: str | None = None
     orphans: tuple[Orphan, ...] = ()
     #: Objects that a deleted model of the same name still controls.
     owned_by_deleted: tuple[ObjectRef, ...] = ()

@@ -79,6 +79,22 @@ def _modified(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
     return ((ConditionType.MODIFIED_BY_ADMISSION, True, ConditionReason.ADMISSION_POLICY, text),)
 
 
+def _notifications(ctx: RolloutContext) -> tuple[tuple[str, bool, str, str], ...]:
+    """Returns the condition that a text for notifications cannot be rendered."""
+    fault = ctx.observed.notification_fault
+    if fault is None:
+        return ()
+    text = sentences(fault, "Sinks that permit texts of models send their own text instead")
+    return (
+        (
+            ConditionType.NOTIFICATIONS_READY,
+            False,
+            ConditionReason.NOTIFICATION_TEXT_INVALID,
+            text,
+        ),
+    )
+
+
 def _availability(ctx: RolloutContext, result: PhaseResult, is_serving: bool) -> str:
     if is_serving:
         return ConditionReason.SERVING
@@ -194,7 +210,7 @@ def conditions_of(
         why = f"{result.waiting_for.reason}: {rejections.quoted(blocked)}"
         facts += ((ConditionType.ROLLBACK_BLOCKED, True, rejections.reason_of(blocked), why),)
     facts += (*resolution.reported(ctx), *write_back.reported(ctx))
-    facts += (*_outdated(ctx), *_modified(ctx))
+    facts += (*_outdated(ctx), *_modified(ctx), *_notifications(ctx))
     facts += (*obstacles.reported(ctx), *autoscaling.reported(ctx), *pending_settings.reported(ctx))
     facts += blocked_deletions.reported(ctx)
     if ctx.observed.rejections:

@@ -29,6 +29,7 @@ _PREREQUISITES = (
     ConditionType.ANALYSIS_READY,
     ConditionType.GATES_READY,
     ConditionType.AUTOSCALER_READY,
+    ConditionType.NOTIFICATIONS_READY,
 )
 
 
