@@ -290,7 +290,7 @@ lock: .venv-lock/.ready       ## write requirements/*.txt again, with hashes; UP
 	$(COMPILE) --group mlflow -o requirements/mlflow.txt
 	$(COMPILE) --group signing -o requirements/signing.txt
 	$(COMPILE) --group pipelines -o requirements/pipelines.txt
-	$(COMPILE) --group airflow -o requirements/airflow.txt
+	$(COMPILE) --universal --group airflow -o requirements/airflow.txt
 	$(COMPILE) --group sbom -o requirements/sbom.txt
 	$(COMPILE) --group pex -o requirements/pex.txt
 	$(COMPILE) --group docs -o requirements/docs.txt
