@@ -51,6 +51,11 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
     },
     "docs/guides/from-argo-rollouts.md": {"kubectl delete rollout": _PEER},
     "docs/guides/from-kserve.md": {"kubectl delete inferenceservice": _PEER},
+    "docs/guides/leaders.md": {
+        "helm upgrade": "tests/chart renders the values; tests/integration/test_shards.py runs "
+        "several leaders",
+        "kubectl -n canarium get lease": "tests/integration/test_shards.py reads this Lease",
+    },
     "docs/guides/monitoring.md": {
         "helm upgrade kube-state-metrics": "a chart on the Internet; "
         "tests/integration/monitoring/test_kube_state_metrics.py runs the program with the file",

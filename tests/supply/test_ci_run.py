@@ -12,7 +12,7 @@ import pytest
 from sandbox.cli import NO_ENGINE
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "run"
-BEFORE, AFTER = ["check", "sbom"], ["test"]
+BEFORE, AFTER = ["check", "docs", "sbom"], ["test"]
 
 
 class Checkout:
