@@ -56,13 +56,15 @@ def leading(queue_oldest: float, oldest_watch: float) -> OperatorMetrics:
         oldest_watch=lambda: oldest_watch,
         leading=lambda: True,
         phases=lambda: (),
+        shards=lambda: 1,
     )
     metrics.describe(state)
     return metrics
 
 
 async def suffering(ports: dict[str, int], folder: Path) -> dict[str, Any]:
-    """Serves two operators that lead, of which one suffers, and a notifier; returns the alerts."""
+    """Serves two operators that lead a shard each, of which one suffers, and a notifier; returns
+    the alerts."""
     good, bad, late = leading(0.0, 1.0), leading(60.0, 900.0), NotifierMetrics()
     late.describe(lambda: [("pager", 3, 900.0)])
     jobs = [
