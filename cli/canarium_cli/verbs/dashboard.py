@@ -34,9 +34,8 @@ def dashboard_command(connection: Connection, port: int, browse: bool, actions: 
         from canarium_dashboard import local
     except ImportError as error:
         raise usage(
-            f"The dashboard is not installed ({error.name} is missing). If the command line is "
-            "from `make cli`, run: make cli-dashboard. Otherwise: "
-            "pip install 'canarium-cli[dashboard]'"
+            f"The dashboard is not installed ({error.name} is missing). In the "
+            "checkout where `make cli` installed the command line, run: make cli-dashboard"
         ) from None
     kubectl = connection.kubectl
     # An expired login or a wrong context is reported here, and not on every page.
