@@ -25,7 +25,8 @@ _MODELS = """
 ## Metrics of each model
 
 They have the labels `namespace` and `name`, and those in the table. Only the operator that leads
-exports them, and a deleted model has none.
+exports them ([with shards](../guides/leaders.md), the one that leads the model's namespace), and a
+deleted model has none.
 
 `metrics.perModel` (`--metrics-per-model`) is on by default. A settled model has 12 series, one
 during a rollout or a bake 17 to 19, and a rollout has up to 5 more for each check: 1,000 settled

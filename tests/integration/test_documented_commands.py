@@ -112,6 +112,8 @@ async def test_commands_about_a_version_that_was_rolled_back(cluster: Cluster, d
     assert done.code == 0, done.text
     [statement] = [json.loads(line) for line in done.text.splitlines()]
     assert first in json.dumps(statement)
+    done = await desk.run("docs/guides/flux.md", "kubectl modeldeploy status fraud")
+    assert (done.code, "ServerExited" in done.text.splitlines()[-1]) == (1, True), done.text
     backup = yaml.safe_load((desk.folder / "models.yaml").read_text())
     assert "fraud" in {one["metadata"]["name"] for one in backup["items"]}
 
