@@ -22,11 +22,11 @@ def run(arguments: list[str], die_at: int, made: Any, log: str) -> None:
     os.dup2(output, 1)
     os.dup2(output, 2)
 
-    def counted(self: Client) -> float:
+    def counted(self: Client, path: str) -> float:
         if made.value + 1 == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
         made.value += 1
-        return timeout(self)
+        return timeout(self, path)
 
     timeout = Client._write_timeout
     Client._write_timeout = counted  # type: ignore[method-assign]
