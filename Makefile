@@ -77,7 +77,7 @@ packages:                     ## install what `make test` needs from Debian, or 
 # Two workers keep two cores busy. With three, real servers start so slowly next to each other that
 # probes and deadlines fail (a load of 28 was measured). The hash seed decides the order of sets and
 # so what the derandomized simulations explore: with a fixed one, a run can be repeated.
-test: packages                ## run all tests: unit, integration, simulation, end-to-end (10 to 20 minutes)
+test: packages                ## run all tests: unit, integration, simulation, end-to-end (40 minutes on two cores)
 	@$(MAKE) --no-print-directory .venv/.ready .venv-fetch/.ready .venv-mlflow/.ready .venv-signing/.ready .venv-pipelines/.ready .venv-airflow/.ready
 	PYTHONHASHSEED=0 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=5
 
