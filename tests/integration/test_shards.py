@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -113,9 +114,9 @@ async def leaders(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Leaders]:
     names = _names(home)
     for name in names:
         plane.kubectl("create", "namespace", name)
-    granted = rights.granted(
-        plane, f"scope.shards={COUNT}", namespace=home, into=tmp_path / "kubeconfig"
-    )
+    # Without namespaces, the chart's ClusterRoleBinding would name another account from here on.
+    sets = (f"scope.shards={COUNT}", f"scope.namespaces={json.dumps(names)}")
+    granted = rights.granted(plane, *sets, namespace=home, into=tmp_path / "kubeconfig")
     flags = [f"--namespace={name}" for name in names]
     flags += [f"--lease-namespace={home}", *SHORT_LEASE, f"--shards={COUNT}", "--metrics-port=0"]
     first, second = (
